@@ -1,0 +1,1 @@
+//! The services that clients call: authenticate, authorize, propose or read, present.

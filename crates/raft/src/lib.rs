@@ -1,0 +1,1 @@
+//! openraft bound to core and storage: peer transport, read barrier, membership.

@@ -1,0 +1,1 @@
+//! Durable bytes: the Raft log file and the state file (redb).

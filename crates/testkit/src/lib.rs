@@ -1,0 +1,1 @@
+//! Test tools: deterministic clock, entropy, disk.
