@@ -1,0 +1,28 @@
+//! Compiles the protos with protox, so that no `protoc` is needed.
+
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let files = [
+        "conclave/v1/keys.proto",
+        "conclave/v1/crypto.proto",
+        "conclave/v1/operator.proto",
+        "conclave/v1/access.proto",
+        "peer/v1/peer.proto",
+    ];
+    println!("cargo:rerun-if-changed={}", root.display());
+    let descriptors = protox::compile(files, [&root])?;
+    let out = std::env::var("OUT_DIR")?;
+    let public: Vec<_> =
+        descriptors.file.iter().filter(|file| file.package() != "peer.v1").cloned().collect();
+    let reflected = encode_descriptors(public);
+    std::fs::write(Path::new(&out).join("public.fds"), reflected)?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// The descriptors that the reflection service offers: the public packages only.
+fn encode_descriptors(file: Vec<prost_types::FileDescriptorProto>) -> Vec<u8> {
+    prost::Message::encode_to_vec(&prost_types::FileDescriptorSet { file })
+}
