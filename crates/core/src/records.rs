@@ -93,8 +93,13 @@ pub trait RecordsRead {
     fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>>;
 
     /// At most `limit` records with keys inside the bounds, in ascending order of their keys.
-    fn range(&self, table: Table, from: Bound<&[u8]>, to: Bound<&[u8]>, limit: usize)
-    -> Vec<Record>;
+    fn range(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Vec<Record>;
 }
 
 /// Read and write access: what [`crate::apply`] works on.

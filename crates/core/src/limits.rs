@@ -1,0 +1,30 @@
+//! Bounds of the replicated state, each with its reason. Crossing one is an error, never a panic.
+
+/// Versions of a key: what both reference services allow.
+pub const VERSIONS_PER_KEY: u32 = 100;
+/// Labels of a key: enough for tagging, small enough that a key record stays one page.
+pub const LABELS_PER_KEY: usize = 32;
+/// Bytes of a label name.
+pub const LABEL_NAME_BYTES: usize = 63;
+/// Bytes of a label value.
+pub const LABEL_VALUE_BYTES: usize = 256;
+/// Bytes of a key's description.
+pub const DESCRIPTION_BYTES: usize = 1_024;
+/// Aliases of a key.
+pub const ALIASES_PER_KEY: usize = 5;
+/// Groups of a principal.
+pub const GROUPS_PER_PRINCIPAL: usize = 64;
+/// Live tokens of a principal: a script that makes tokens in a loop is stopped here.
+pub const TOKENS_PER_PRINCIPAL: usize = 1_000;
+/// Role bindings of one subject: roles times scopes.
+pub const BINDINGS_PER_SUBJECT: usize = 1_000;
+/// Remembered requests: the newest this many are kept, and none longer than [`REQUEST_MEMORY_MS`].
+pub const REQUEST_MEMORY_COUNT: u64 = 1_000_000;
+/// How long a request is remembered: a client that retries for more than a day has other problems.
+pub const REQUEST_MEMORY_MS: u64 = 24 * 3_600 * 1_000;
+/// Remembered requests dropped in one entry, so that no entry pays for a backlog.
+pub const REQUESTS_DROPPED_PER_ENTRY: usize = 8;
+/// Audit records kept in the state.
+pub const AUDIT_RECORDS: u64 = 100_000;
+/// Life of an unseal ceremony: custodians may have to be woken up.
+pub const CEREMONY_MS: u64 = 3_600 * 1_000;

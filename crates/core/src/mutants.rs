@@ -1,0 +1,108 @@
+//! Named mutants: known bugs, built in on purpose behind the feature `mutants`, chosen by name at
+//! run time, never in a release. Each must be caught by an ordinary test.
+
+/// A known bug that can be switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Cryptographic operations do not wait for a read barrier.
+    NoReadBarrier,
+    /// A request joins a barrier round that has already been sent.
+    JoinSentRound,
+    /// A request is authorized from the view it finds on arrival, before its barrier.
+    AuthorizeBeforeBarrier,
+    /// The request memory forgets: a repeat has a second effect.
+    ForgetRequests,
+    /// Apply does not check that the credential is still valid.
+    TrustCredential,
+    /// A principal may bind a role to itself.
+    SelfGrant,
+    /// A disabled key is used as if it were enabled.
+    IgnoreDisabled,
+    /// The audit chain does not cover the record before.
+    UnchainedAudit,
+}
+
+impl Mutant {
+    /// All mutants.
+    pub const ALL: [Mutant; 8] = [
+        Mutant::NoReadBarrier,
+        Mutant::JoinSentRound,
+        Mutant::AuthorizeBeforeBarrier,
+        Mutant::ForgetRequests,
+        Mutant::TrustCredential,
+        Mutant::SelfGrant,
+        Mutant::IgnoreDisabled,
+        Mutant::UnchainedAudit,
+    ];
+
+    /// The name by which it is chosen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mutant::NoReadBarrier => "no_read_barrier",
+            Mutant::JoinSentRound => "join_sent_round",
+            Mutant::AuthorizeBeforeBarrier => "authorize_before_barrier",
+            Mutant::ForgetRequests => "forget_requests",
+            Mutant::TrustCredential => "trust_credential",
+            Mutant::SelfGrant => "self_grant",
+            Mutant::IgnoreDisabled => "ignore_disabled",
+            Mutant::UnchainedAudit => "unchained_audit",
+        }
+    }
+
+    /// Whether this mutant is switched on; always false without the feature.
+    #[inline]
+    pub fn active(self) -> bool {
+        #[cfg(feature = "mutants")]
+        {
+            selection::chosen() == Some(self)
+        }
+        #[cfg(not(feature = "mutants"))]
+        {
+            false
+        }
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use selection::choose;
+
+#[cfg(feature = "mutants")]
+mod selection {
+    use super::Mutant;
+    use std::cell::Cell;
+    use std::sync::OnceLock;
+
+    static PROCESS: OnceLock<Mutant> = OnceLock::new();
+
+    thread_local! {
+        static THREAD: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Switches a mutant on for the whole process, by name.
+    ///
+    /// # Errors
+    /// The name is unknown (the known names are listed), or another mutant was chosen before.
+    pub fn choose(name: &str) -> Result<(), String> {
+        let mutant =
+            Mutant::ALL.into_iter().find(|mutant| mutant.name() == name).ok_or_else(|| {
+                let names: Vec<_> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
+                format!("there is no mutant {name:?}; the mutants are {}", names.join(", "))
+            })?;
+        PROCESS.set(mutant).map_err(|_| "a mutant was chosen already".to_owned())
+    }
+
+    /// Runs `f` with a mutant switched on for this thread: for tests of single functions.
+    pub fn with<T>(mutant: Mutant, f: impl FnOnce() -> T) -> T {
+        THREAD.set(Some(mutant));
+        let result = f();
+        THREAD.set(None);
+        result
+    }
+
+    pub(super) fn chosen() -> Option<Mutant> {
+        THREAD.get().or_else(|| PROCESS.get().copied())
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use selection::with;

@@ -1,0 +1,362 @@
+//! What a command came to: closed enums, the same on every replica.
+
+use crate::ids::{CeremonyId, KeyId, MemberId, PrincipalId, TokenId};
+use crate::lifecycle::{self, KeyAction, KeyState};
+use crate::limits;
+use crate::reason::Reason;
+use crate::roles::{Action, Role};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// The answer of the state machine to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Log index of the entry that had the effect (of the first one for a repeat).
+    pub index: u64,
+    /// Whether this is the remembered answer of an earlier request with the same id.
+    pub replayed: bool,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+/// Done, or refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It has happened.
+    Done(Effect),
+    /// It was understood and denied; nothing has changed.
+    Refused(Refusal),
+}
+
+/// What has happened, as compactly as a repeat of the request needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// A key was created or changed.
+    Key {
+        /// Which.
+        key: KeyId,
+        /// Its state then.
+        state: KeyState,
+        /// Its primary version then.
+        primary_version: u32,
+        /// Its revision then.
+        revision: u64,
+    },
+    /// A principal was created or changed.
+    Principal(PrincipalId),
+    /// A token was created or revoked.
+    Token {
+        /// Which.
+        token: TokenId,
+        /// When it ends, in milliseconds since the Unix epoch.
+        expires_at_ms: Option<u64>,
+    },
+    /// A role was bound or unbound.
+    Binding(Uuid),
+    /// The seal was initialized.
+    SealInitialized {
+        /// When the first credential ends, in milliseconds since the Unix epoch.
+        admin_expires_at_ms: Option<u64>,
+    },
+    /// A share was recorded.
+    ShareRecorded {
+        /// Its ceremony.
+        ceremony: CeremonyId,
+        /// Indexes recorded so far.
+        accepted: BTreeSet<u8>,
+        /// How many are needed.
+        needed: u8,
+    },
+    /// The fact of an unseal was recorded.
+    UnsealRecorded,
+    /// The seal generation was raised.
+    Sealed {
+        /// To this.
+        generation: u64,
+    },
+}
+
+/// Why a command was denied. When several apply, the one that stands first here is the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// The credential is unknown, revoked, of another principal, or its principal is disabled.
+    #[error("the credential is not valid (unknown, revoked, or its principal is disabled)")]
+    CredentialInvalid,
+    /// The credential's time is over.
+    #[error("the credential has expired")]
+    CredentialExpired,
+    /// The request id was used for another body.
+    #[error("this request id was used before for a different request")]
+    RequestIdReused,
+    /// The request id may have been forgotten.
+    #[error("the request is older than what the cluster remembers (floor: log index {floor})")]
+    RequestTooOld {
+        /// Log index below which requests are forgotten.
+        floor: u64,
+    },
+    /// No role permits the action.
+    #[error("no role of the caller permits {action}")]
+    PermissionDenied {
+        /// The action.
+        action: Action,
+    },
+    /// The command cannot be given by this kind of caller.
+    #[error("this caller cannot do this; it takes an operator certificate of the cluster")]
+    WrongCaller,
+    /// Nobody binds or unbinds a role of their own.
+    #[error("nobody binds a role to themselves")]
+    SelfGrant,
+    /// Nobody grants a role they do not hold.
+    #[error("the caller may not grant the role {role}")]
+    GrantNotHeld {
+        /// The role.
+        role: Role,
+    },
+    /// The cluster has no root key.
+    #[error("the cluster is not initialized")]
+    NotInitialized,
+    /// The root key exists and was confirmed by a first unseal.
+    #[error("the cluster is already initialized and its shares are confirmed")]
+    AlreadyInitialized,
+    /// The share or material belongs to an older epoch.
+    #[error("the share is of epoch {given}; the cluster is at epoch {current}")]
+    OldEpoch {
+        /// Epoch of the share.
+        given: u32,
+        /// Epoch of the cluster.
+        current: u32,
+    },
+    /// Another node collects the shares.
+    #[error("another node collects the shares of the running ceremony")]
+    CeremonyElsewhere {
+        /// Its member id.
+        collector: MemberId,
+        /// The running ceremony.
+        ceremony: CeremonyId,
+    },
+    /// The ceremony is over or was replaced.
+    #[error("the ceremony has expired or was replaced")]
+    CeremonyOver,
+    /// The share was recorded before.
+    #[error("share {index} was already given")]
+    ShareRepeated {
+        /// Its index.
+        index: u8,
+        /// Indexes recorded so far.
+        accepted: BTreeSet<u8>,
+        /// How many are needed.
+        needed: u8,
+    },
+    /// Something that the command names does not exist.
+    #[error("there is no {what} with this name or id")]
+    NotFound {
+        /// What was looked for.
+        what: Thing,
+    },
+    /// A name is taken.
+    #[error("a {what} with this name exists already")]
+    AlreadyExists {
+        /// What was to be made.
+        what: Thing,
+    },
+    /// The state of the key does not allow the action.
+    #[error("the key is {state}; {action} is not allowed in this state")]
+    KeyState {
+        /// Its state.
+        state: KeyState,
+        /// What was asked.
+        action: KeyAction,
+    },
+    /// The version's own switch is off.
+    #[error("version {version} of the key is disabled")]
+    VersionDisabled {
+        /// Its number.
+        version: u32,
+    },
+    /// The key has all the versions it can have.
+    #[error("the key has {limit} versions, the most a key can have", limit = limits::VERSIONS_PER_KEY)]
+    VersionLimit,
+    /// A bound of the state would be crossed.
+    #[error("the limit of {limit} {what} is reached")]
+    Limit {
+        /// Of what.
+        what: Bounded,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// The command was prepared for a state that has moved on: prepare it again. Not remembered.
+    #[error("the key was changed by another request at the same time")]
+    Superseded,
+}
+
+/// A kind of named object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Thing {
+    /// A key.
+    Key,
+    /// An alias of a key.
+    Alias,
+    /// A version of a key.
+    Version,
+    /// A principal.
+    Principal,
+    /// A certificate that stands for a principal.
+    Certificate,
+    /// A token.
+    Token,
+    /// A role binding.
+    Binding,
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Thing::Key => "key",
+            Thing::Alias => "alias",
+            Thing::Version => "key version",
+            Thing::Principal => "principal",
+            Thing::Certificate => "certificate name",
+            Thing::Token => "token",
+            Thing::Binding => "role binding",
+        })
+    }
+}
+
+/// Something of which there is a largest number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bounded {
+    /// Labels of a key.
+    Labels,
+    /// Groups of a principal.
+    Groups,
+    /// Tokens of a principal.
+    Tokens,
+    /// Bindings of a subject.
+    Bindings,
+}
+
+impl std::fmt::Display for Bounded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Bounded::Labels => "labels of a key",
+            Bounded::Groups => "groups of a principal",
+            Bounded::Tokens => "tokens of a principal",
+            Bounded::Bindings => "role bindings of a subject",
+        })
+    }
+}
+
+impl Refusal {
+    /// The stable reason.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Refusal::CredentialInvalid => Reason::Unauthenticated,
+            Refusal::CredentialExpired => Reason::TokenExpired,
+            Refusal::RequestIdReused => Reason::RequestIdReused,
+            Refusal::RequestTooOld { .. } => Reason::RequestTooOld,
+            Refusal::PermissionDenied { .. }
+            | Refusal::WrongCaller
+            | Refusal::GrantNotHeld { .. } => Reason::PermissionDenied,
+            Refusal::SelfGrant => Reason::SamePrincipal,
+            Refusal::NotInitialized => Reason::NotInitialized,
+            Refusal::AlreadyInitialized => Reason::AlreadyInitialized,
+            Refusal::OldEpoch { .. } => Reason::ShareOldEpoch,
+            Refusal::CeremonyElsewhere { .. } | Refusal::CeremonyOver => Reason::CeremonyExpired,
+            Refusal::ShareRepeated { .. } => Reason::ShareRepeated,
+            Refusal::NotFound { .. } => Reason::NotFound,
+            Refusal::AlreadyExists { .. } => Reason::AlreadyExists,
+            Refusal::KeyState { .. } => Reason::KeyState,
+            Refusal::VersionDisabled { .. } => Reason::VersionState,
+            Refusal::VersionLimit => Reason::VersionLimit,
+            Refusal::Limit { .. } => Reason::InvalidArgument,
+            Refusal::Superseded => Reason::OutcomeUnknown,
+        }
+    }
+
+    /// What the caller can do next, in one sentence.
+    pub fn next(&self) -> &'static str {
+        match self {
+            Refusal::CredentialInvalid => {
+                "use a valid token or client certificate; an Administrator can create one"
+            }
+            Refusal::CredentialExpired => "ask an Administrator for a new token",
+            Refusal::RequestIdReused => "use a new request id for a new request",
+            Refusal::RequestTooOld { .. } => {
+                "check what the request did, then send it with a new request id"
+            }
+            Refusal::PermissionDenied { .. } => {
+                "ask an Administrator or a Manager to bind a role that permits it"
+            }
+            Refusal::WrongCaller => {
+                "use --client-cert and --client-key with an operator certificate of this cluster"
+            }
+            Refusal::SelfGrant => "ask another Administrator or Manager",
+            Refusal::GrantNotHeld { .. } => "ask an Administrator to bind the role",
+            Refusal::NotInitialized => "run conclave operator init",
+            Refusal::AlreadyInitialized => "unseal it with its shares: conclave operator unseal",
+            Refusal::OldEpoch { .. } => "use a share of the current epoch; destroy the old one",
+            Refusal::CeremonyElsewhere { .. } | Refusal::CeremonyOver => "submit the shares again",
+            Refusal::ShareRepeated { .. } => "give the share of another custodian",
+            Refusal::NotFound { .. } => "check the name or id",
+            Refusal::AlreadyExists { .. } => "choose another name",
+            Refusal::KeyState { .. } => "see metadata.allowed for what the state allows",
+            Refusal::VersionDisabled { .. } => "enable the version first",
+            Refusal::VersionLimit => "create a new key and move to it",
+            Refusal::Limit { .. } => "remove some first",
+            Refusal::Superseded => "send the request again with the same request id",
+        }
+    }
+
+    /// Facts for programs.
+    pub fn metadata(&self) -> BTreeMap<&'static str, String> {
+        let mut facts = BTreeMap::new();
+        match self {
+            Refusal::KeyState { state, action } => {
+                let allowed: Vec<_> = lifecycle::allowed(*state).map(|a| a.to_string()).collect();
+                facts.insert("state", state.to_string());
+                facts.insert("action", action.to_string());
+                facts.insert("allowed", allowed.join(","));
+            }
+            Refusal::VersionDisabled { version } => {
+                facts.insert("version", version.to_string());
+            }
+            Refusal::RequestTooOld { floor } => {
+                facts.insert("floor", floor.to_string());
+            }
+            Refusal::PermissionDenied { action } => {
+                facts.insert("action", action.to_string());
+            }
+            Refusal::OldEpoch { given, current } => {
+                facts.insert("given", given.to_string());
+                facts.insert("current", current.to_string());
+            }
+            Refusal::ShareRepeated { index, accepted, needed } => {
+                facts.insert("index", index.to_string());
+                facts.insert("have", accepted.len().to_string());
+                facts.insert("needed", needed.to_string());
+            }
+            Refusal::VersionLimit => {
+                facts.insert("limit", limits::VERSIONS_PER_KEY.to_string());
+            }
+            Refusal::Limit { limit, .. } => {
+                facts.insert("limit", limit.to_string());
+            }
+            _ => {}
+        }
+        facts
+    }
+
+    /// Whether a repeat of the request gets this answer again. What depends on the credential or on
+    /// how the request was prepared is decided anew each time.
+    pub(crate) fn is_remembered(&self) -> bool {
+        !matches!(
+            self,
+            Refusal::CredentialInvalid
+                | Refusal::CredentialExpired
+                | Refusal::RequestIdReused
+                | Refusal::RequestTooOld { .. }
+                | Refusal::Superseded
+        )
+    }
+}

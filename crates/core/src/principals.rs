@@ -1,0 +1,180 @@
+//! Commands on principals, tokens and role bindings.
+
+use crate::access::{self, Authenticated};
+use crate::apply::Context;
+use crate::command::{Caller, CreateToken, Grant, Subject};
+use crate::ids::{PrincipalId, TokenId};
+use crate::limits;
+use crate::model::{BindingRecord, PrincipalRecord, TokenRecord};
+use crate::mutants::Mutant;
+use crate::outcome::{Bounded, Effect, Refusal, Thing};
+use crate::state::StateMut;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// Creates a principal.
+pub(crate) fn create(
+    state: &mut StateMut<'_>,
+    id: PrincipalId,
+    name: &str,
+    certificate: Option<&String>,
+) -> Result<Effect, Refusal> {
+    let read = state.read();
+    if read.principal(id).is_some() || read.principal_named(name).is_some() {
+        return Err(Refusal::AlreadyExists { what: Thing::Principal });
+    }
+    if certificate.is_some_and(|uri| read.principal_of_certificate(uri).is_some()) {
+        return Err(Refusal::AlreadyExists { what: Thing::Certificate });
+    }
+    state.put_principal(&PrincipalRecord {
+        id,
+        name: name.to_owned(),
+        disabled: false,
+        groups: BTreeSet::new(),
+        certificate: certificate.cloned(),
+        tokens: 0,
+    });
+    Ok(Effect::Principal(id))
+}
+
+/// Switches all credentials of a principal off.
+pub(crate) fn disable(state: &mut StateMut<'_>, principal: PrincipalId) -> Result<Effect, Refusal> {
+    let mut record = find(state, principal)?;
+    record.disabled = true;
+    state.put_principal(&record);
+    Ok(Effect::Principal(principal))
+}
+
+/// Adds to or removes from a group.
+pub(crate) fn set_group_member(
+    state: &mut StateMut<'_>,
+    group: &str,
+    principal: PrincipalId,
+    member: bool,
+) -> Result<Effect, Refusal> {
+    let mut record = find(state, principal)?;
+    if member {
+        record.groups.insert(group.to_owned());
+        if record.groups.len() > limits::GROUPS_PER_PRINCIPAL {
+            let limit = limits::GROUPS_PER_PRINCIPAL as u64;
+            return Err(Refusal::Limit { what: Bounded::Groups, limit });
+        }
+    } else {
+        record.groups.remove(group);
+    }
+    state.put_principal(&record);
+    Ok(Effect::Principal(principal))
+}
+
+/// Creates a token.
+pub(crate) fn create_token(
+    state: &mut StateMut<'_>,
+    context: &Context,
+    command: &CreateToken,
+) -> Result<Effect, Refusal> {
+    if state.read().token(command.token).is_some() {
+        return Err(Refusal::AlreadyExists { what: Thing::Token });
+    }
+    let mut owner = find(state, command.principal)?;
+    if owner.tokens as usize >= limits::TOKENS_PER_PRINCIPAL {
+        let limit = limits::TOKENS_PER_PRINCIPAL as u64;
+        return Err(Refusal::Limit { what: Bounded::Tokens, limit });
+    }
+    owner.tokens += 1;
+    state.put_principal(&owner);
+    let token = TokenRecord {
+        id: command.token,
+        principal: command.principal,
+        hash: command.hash,
+        created_at_ms: context.now_ms,
+        expires_at_ms: Some(context.now_ms.saturating_add(command.ttl_ms)),
+        revoked: false,
+        bound_certificate: command.bound_certificate,
+    };
+    state.put_token(&token);
+    Ok(Effect::Token { token: token.id, expires_at_ms: token.expires_at_ms })
+}
+
+/// Revokes a token. Revoking twice is no error: the second caller wants the same.
+pub(crate) fn revoke_token(state: &mut StateMut<'_>, id: TokenId) -> Result<Effect, Refusal> {
+    let mut token = state.read().token(id).ok_or(Refusal::NotFound { what: Thing::Token })?;
+    if !token.revoked {
+        token.revoked = true;
+        state.put_token(&token);
+        if let Some(mut owner) = state.read().principal(token.principal) {
+            owner.tokens = owner.tokens.saturating_sub(1);
+            state.put_principal(&owner);
+        }
+    }
+    Ok(Effect::Token { token: id, expires_at_ms: token.expires_at_ms })
+}
+
+/// Binds a role.
+pub(crate) fn bind(
+    state: &mut StateMut<'_>,
+    context: &Context,
+    who: &Authenticated,
+    binding: BindingRecord,
+) -> Result<Effect, Refusal> {
+    check_grant(state, context, who, &binding.grant)?;
+    let bound = state.read().bindings_of(&binding.grant.subject).len();
+    let replaces = state.read().binding(&binding.grant).is_some();
+    if bound >= limits::BINDINGS_PER_SUBJECT && !replaces {
+        let limit = limits::BINDINGS_PER_SUBJECT as u64;
+        return Err(Refusal::Limit { what: Bounded::Bindings, limit });
+    }
+    state.put_binding(&binding);
+    Ok(Effect::Binding(binding.id))
+}
+
+/// Takes a role away.
+pub(crate) fn unbind(
+    state: &mut StateMut<'_>,
+    context: &Context,
+    who: &Authenticated,
+    grant: &Grant,
+) -> Result<Effect, Refusal> {
+    check_grant(state, context, who, grant)?;
+    let binding = state.read().binding(grant).ok_or(Refusal::NotFound { what: Thing::Binding })?;
+    state.delete_binding(grant);
+    Ok(Effect::Binding(binding.id))
+}
+
+/// The rules of granting: the subject exists, is not the caller (by itself or through a group), and
+/// the caller may grant the role.
+fn check_grant(
+    state: &StateMut<'_>,
+    context: &Context,
+    who: &Authenticated,
+    grant: &Grant,
+) -> Result<(), Refusal> {
+    let Caller::Principal { principal, .. } = who.caller() else {
+        return Err(Refusal::WrongCaller);
+    };
+    let read = state.read();
+    let own = read.principal(*principal).map(|record| record.groups).unwrap_or_default();
+    let oneself = match &grant.subject {
+        Subject::Principal(subject) => subject == principal,
+        Subject::Group(group) => own.contains(group),
+    };
+    if oneself && !Mutant::SelfGrant.active() {
+        return Err(Refusal::SelfGrant);
+    }
+    let roles = access::roles_of(&read, *principal, &own, context.now_ms);
+    if !roles.iter().any(|role| role.may_grant(grant.role)) {
+        return Err(Refusal::GrantNotHeld { role: grant.role });
+    }
+    if let Subject::Principal(subject) = &grant.subject {
+        find(state, *subject)?;
+    }
+    Ok(())
+}
+
+fn find(state: &StateMut<'_>, id: PrincipalId) -> Result<PrincipalRecord, Refusal> {
+    state.read().principal(id).ok_or(Refusal::NotFound { what: Thing::Principal })
+}
+
+/// The id and grant of a new binding.
+pub(crate) fn binding(grant: &Grant, id: Uuid, until_ms: Option<u64>) -> BindingRecord {
+    BindingRecord { id, grant: grant.clone(), until_ms }
+}

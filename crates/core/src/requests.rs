@@ -1,0 +1,101 @@
+//! The request memory: the same request id has one effect and one answer, also across leader
+//! change, snapshot and restart.
+
+use crate::command::Proposal;
+use crate::ids::{PrincipalId, RequestId};
+use crate::limits;
+use crate::model::MachineRecord;
+use crate::mutants::Mutant;
+use crate::outcome::{Applied, Outcome, Refusal};
+use crate::records::Table;
+use crate::state::StateMut;
+use serde::{Deserialize, Serialize};
+use std::ops::Bound;
+
+/// What is remembered of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    digest: [u8; 32],
+    index: u64,
+    at_ms: u64,
+    outcome: Outcome,
+}
+
+/// Looks a proposal up: its first answer, a refusal, or `None` when it is new.
+pub(crate) fn recall(
+    state: &StateMut<'_>,
+    machine: &MachineRecord,
+    proposal: &Proposal,
+) -> Option<Result<Applied, Refusal>> {
+    if Mutant::ForgetRequests.active() {
+        return None;
+    }
+    let key = memory_key(proposal.caller.principal(), proposal.request);
+    let found: Option<Remembered> = state.read().read(Table::Requests, &key);
+    match found {
+        Some(first) if first.digest != proposal.request_digest => {
+            Some(Err(Refusal::RequestIdReused))
+        }
+        Some(first) => {
+            Some(Ok(Applied { index: first.index, replayed: true, outcome: first.outcome }))
+        }
+        None => match proposal.seen_index {
+            Some(seen) if seen < machine.memory_floor => {
+                Some(Err(Refusal::RequestTooOld { floor: machine.memory_floor }))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// Remembers an answer and drops a bounded number of old ones.
+pub(crate) fn remember(
+    state: &mut StateMut<'_>,
+    machine: &mut MachineRecord,
+    proposal: &Proposal,
+    index: u64,
+    outcome: &Outcome,
+) {
+    let key = memory_key(proposal.caller.principal(), proposal.request);
+    let remembered = Remembered {
+        digest: proposal.request_digest,
+        index,
+        at_ms: machine.cluster_time_ms,
+        outcome: outcome.clone(),
+    };
+    state.put(Table::Requests, &key, &remembered);
+    state.0.put(Table::RequestOrder, &index.to_be_bytes(), key.to_vec());
+    machine.remembered += 1;
+    drop_old(state, machine);
+}
+
+fn drop_old(state: &mut StateMut<'_>, machine: &mut MachineRecord) {
+    let oldest = state.0.range(
+        Table::RequestOrder,
+        Bound::Unbounded,
+        Bound::Unbounded,
+        limits::REQUESTS_DROPPED_PER_ENTRY,
+    );
+    for (order, key) in oldest {
+        let found: Option<Remembered> = state.read().read(Table::Requests, &key);
+        let at_ms = found.as_ref().map_or(0, |found| found.at_ms);
+        let too_many = machine.remembered > limits::REQUEST_MEMORY_COUNT;
+        let too_old = machine.cluster_time_ms >= at_ms.saturating_add(limits::REQUEST_MEMORY_MS);
+        if !too_many && !too_old {
+            break;
+        }
+        state.0.delete(Table::Requests, &key);
+        state.0.delete(Table::RequestOrder, &order);
+        machine.remembered -= 1;
+        if let Some(found) = found {
+            machine.memory_floor = machine.memory_floor.max(found.index);
+        }
+    }
+}
+
+fn memory_key(principal: PrincipalId, request: RequestId) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(principal.bytes());
+    key[16..].copy_from_slice(request.bytes());
+    key
+}

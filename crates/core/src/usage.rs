@@ -1,0 +1,59 @@
+//! Whether a key may be used: decided from one view of the state, shown by a [`UsePermit`].
+
+use crate::access::Authorized;
+use crate::ids::KeyId;
+use crate::lifecycle::{self, KeyAction, KeyState};
+use crate::model::{KeyRecord, VersionRecord};
+use crate::mutants::Mutant;
+use crate::outcome::Refusal;
+use crate::roles::Action;
+
+/// Proof that a caller may use one version of a key for one operation, as of one view. The store of
+/// unwrapped keys is asked only with such a permit. Only [`permit_use`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsePermit {
+    key: KeyId,
+    version: u32,
+    changed_at: u64,
+}
+
+impl UsePermit {
+    /// The key.
+    pub fn key(&self) -> KeyId {
+        self.key
+    }
+
+    /// The version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Log index at which the version last changed.
+    pub fn changed_at(&self) -> u64 {
+        self.changed_at
+    }
+}
+
+/// Decides whether `version` of `key` may be used. The caller's permission comes as proof.
+///
+/// # Errors
+/// [`Refusal::KeyState`] or [`Refusal::VersionDisabled`].
+pub fn permit_use(
+    authorized: Authorized,
+    key: &KeyRecord,
+    version: &VersionRecord,
+) -> Result<UsePermit, Refusal> {
+    let action = match authorized.action() {
+        Action::Decrypt => KeyAction::Decrypt,
+        _ => KeyAction::Encrypt,
+    };
+    let state = if Mutant::IgnoreDisabled.active() { KeyState::Enabled } else { key.state };
+    if lifecycle::transition(state, action).is_none() {
+        return Err(Refusal::KeyState { state, action });
+    }
+    // Inheritance is computed, never stored: usable = key usable and own switch on.
+    if !version.enabled {
+        return Err(Refusal::VersionDisabled { version: version.version });
+    }
+    Ok(UsePermit { key: key.id, version: version.version, changed_at: version.changed_at })
+}
