@@ -1,0 +1,168 @@
+//! Opening a redb file so that a crash at any moment leaves either no file or a complete one.
+
+use redb::{
+    BackendError, Database, Durability, ReadableDatabase, StorageBackend, TableDefinition,
+    WriteTransaction,
+};
+use std::io;
+use std::ops::Bound;
+
+use crate::error::OpenError;
+use crate::seams::{Disk, OpenMode};
+
+/// Format of both redb files.
+const FORMAT: u32 = 1;
+
+/// The one record of this table names the format, under `version`.
+const FORMAT_TABLE: TableDefinition<&str, u32> = TableDefinition::new("format");
+
+/// What a file is called until it is complete. Debris of it is removed at the next open.
+pub(crate) fn unfinished(name: &str) -> String {
+    format!("{name}.new")
+}
+
+/// Opens the database `name`, or creates it with what `fill` writes.
+pub(crate) fn open_or_create(
+    disk: &dyn Disk,
+    name: &str,
+    cache_bytes: usize,
+    fill: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+) -> Result<Database, OpenError> {
+    discard_unfinished(disk, name)?;
+    if disk.exists(name).map_err(OpenError::file(name, "look it up"))? {
+        return open_existing(disk, name, cache_bytes);
+    }
+    let database = create_unfinished(disk, name, cache_bytes, fill)?;
+    finish(disk, name).map_err(OpenError::file(name, "create it"))?;
+    Ok(database)
+}
+
+/// Removes what an interrupted creation or installation left.
+fn discard_unfinished(disk: &dyn Disk, name: &str) -> Result<(), OpenError> {
+    let unfinished = unfinished(name);
+    if disk.exists(&unfinished).map_err(OpenError::file(&unfinished, "look it up"))? {
+        tracing::info!(file = unfinished, "removed: left by an interrupted installation");
+        disk.remove(&unfinished).map_err(OpenError::file(&unfinished, "remove it"))?;
+    }
+    Ok(())
+}
+
+/// Creates the database under its unfinished name, synced, with what `fill` writes.
+pub(crate) fn create_unfinished(
+    disk: &dyn Disk,
+    name: &str,
+    cache_bytes: usize,
+    fill: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+) -> Result<Database, OpenError> {
+    discard_unfinished(disk, name)?;
+    let unfinished = unfinished(name);
+    let file =
+        disk.open(&unfinished, OpenMode::New).map_err(OpenError::file(&unfinished, "create it"))?;
+    let database = builder(cache_bytes)
+        .create_with_backend(Backend(file))
+        .map_err(OpenError::database(&unfinished))?;
+    let first_commit = || -> Result<(), redb::Error> {
+        let mut write = database.begin_write()?;
+        write.set_durability(Durability::Immediate)?;
+        write.set_two_phase_commit(true);
+        write.open_table(FORMAT_TABLE)?.insert("version", FORMAT)?;
+        fill(&write)?;
+        Ok(write.commit()?)
+    };
+    first_commit().map_err(OpenError::database(&unfinished))?;
+    Ok(database)
+}
+
+/// Gives the unfinished file its name, durably. The open database goes on under the new name.
+pub(crate) fn finish(disk: &dyn Disk, name: &str) -> io::Result<()> {
+    disk.rename(&unfinished(name), name)?;
+    disk.sync_dir("")
+}
+
+fn open_existing(disk: &dyn Disk, name: &str, cache_bytes: usize) -> Result<Database, OpenError> {
+    let file = disk.open(name, OpenMode::Existing).map_err(OpenError::file(name, "open it"))?;
+    if file.len().map_err(OpenError::file(name, "read its length"))? == 0 {
+        return Err(OpenError::Damaged(format!(
+            "{name}: the file is empty, and this program never leaves it so. If it is the node's only \
+             damage, let the node rebuild from its peers as a new member"
+        )));
+    }
+    let database = builder(cache_bytes)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(Backend(file))
+        .map_err(OpenError::database(name))?;
+    let found = format_of(&database).map_err(OpenError::database(name))?;
+    if found > FORMAT {
+        return Err(OpenError::NewerFormat { file: name.to_owned(), found, known: FORMAT });
+    }
+    Ok(database)
+}
+
+fn builder(cache_bytes: usize) -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+fn format_of(database: &Database) -> Result<u32, redb::Error> {
+    let format = database.begin_read()?.open_table(FORMAT_TABLE)?.get("version")?;
+    Ok(format.map_or(0, |guard| guard.value()))
+}
+
+/// A backend behind a box, lock methods included (without them redb would not lock the file).
+#[derive(Debug)]
+struct Backend(Box<dyn StorageBackend>);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.0.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.query_lock_range(start, end)
+    }
+}

@@ -1,0 +1,46 @@
+//! Every bound of this crate, with its reason.
+
+/// Operations that one log commit takes at most: beyond this the sync no longer dominates and the
+/// first waiter only waits longer.
+pub const LOG_BATCH_OPERATIONS: usize = 256;
+
+/// Bytes of entries that one log commit takes at most (a single larger append goes alone).
+pub const LOG_BATCH_BYTES: usize = 1024 * 1024;
+
+/// Whether a log commit uses redb's two-phase commit (two syncs instead of one).
+///
+/// Off: a group of commands costs one `fdatasync`. What two-phase commit would add here is covered
+/// otherwise: each entry carries its own cryptographic check over index and bytes, the log is
+/// verified to be without holes when it is opened, and a log that lost its newest commit to rot is
+/// noticed by the peers, who remember what this node has shown them.
+pub const LOG_TWO_PHASE: bool = false;
+
+/// Page cache of the log file. The retained log is in memory anyway; redb only needs the right edge.
+pub const LOG_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Page cache of the state file.
+pub const STATE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of the check that each stored record carries (BLAKE3, truncated). It detects damage, it is
+/// not an authenticator.
+pub const CHECK_BYTES: usize = 8;
+
+/// Age in milliseconds from which a read transaction is too old: it pins every page that was freed
+/// since, so the file would grow without bound.
+pub const MAX_READ_AGE_MS: u64 = 60_000;
+
+/// Verified snapshots that stay on disk.
+pub const SNAPSHOTS_KEPT: usize = 1;
+
+/// Size from which the exporter hands out a chunk of a snapshot. A chunk ends with a frame, so it
+/// can be longer by one frame.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Longest payload of a snapshot frame. It bounds what a damaged or hostile length can allocate.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of records that an installation collects before it hands them to redb in one transaction.
+pub const INSTALL_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a key that a message about a damaged record shows, in hex.
+pub const SHOWN_KEY_BYTES: usize = 24;
