@@ -124,6 +124,7 @@ struct Seen {
     may_have_run: bool,
     /// Some node had no quorum, which passes.
     no_quorum: bool,
+    /// The longest wait that a node asked for.
     retry_after: Option<Duration>,
 }
 
@@ -131,7 +132,8 @@ impl Seen {
     fn note(&mut self, error: Error) {
         self.may_have_run |= error.reason == Reason::OutcomeUnknown;
         self.no_quorum |= error.reason == Reason::NoQuorum;
-        self.retry_after = self.retry_after.max(error.retry_after);
+        let asked = error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
+        self.retry_after = self.retry_after.max(asked);
         if self.best.as_ref().is_none_or(|best| weight(&error.reason) >= weight(&best.reason)) {
             self.best = Some(error);
         }

@@ -25,20 +25,20 @@ pub struct Error {
     /// What is wrong and what is allowed, for a person.
     pub message: String,
     /// What to do next, for a person; may be empty.
-    pub next: String,
+    pub next: Box<str>,
     /// The gRPC code.
     pub code: Code,
     /// Further facts, for example `state` and `allowed` of a `KEY_STATE`.
     pub metadata: BTreeMap<String, String>,
     /// The request id of a mutation: repeating the call with it is safe.
     pub request_id: Option<Uuid>,
-    /// How long the node asks to wait before a repeat.
-    pub retry_after: Option<Duration>,
+    /// How long the node asks to wait before a repeat, milliseconds.
+    pub retry_after_ms: Option<u32>,
 }
 
 impl Error {
     /// An error with a reason, what is wrong, and what to do next.
-    pub fn new(reason: Reason, message: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn new(reason: Reason, message: impl Into<String>, next: impl Into<Box<str>>) -> Self {
         let code = code_of(&reason);
         Error {
             reason,
@@ -47,7 +47,7 @@ impl Error {
             code,
             metadata: BTreeMap::new(),
             request_id: None,
-            retry_after: None,
+            retry_after_ms: None,
         }
     }
 
@@ -81,7 +81,7 @@ impl Error {
         let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
         let mut metadata: BTreeMap<String, String> =
             info.metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let next = metadata.remove(NEXT).unwrap_or_default();
+        let next = metadata.remove(NEXT).unwrap_or_default().into();
         Some(Error {
             reason: Reason::from(info.reason.as_str()),
             message: status.message().to_owned(),
@@ -89,7 +89,7 @@ impl Error {
             code: status.code(),
             metadata,
             request_id: None,
-            retry_after: details.retry_info().and_then(|info| info.retry_delay),
+            retry_after_ms: details.retry_info().and_then(|info| info.retry_delay).map(millis),
         })
     }
 
@@ -107,10 +107,10 @@ impl Error {
                 (Reason::DeadlineExceeded, "try again with a longer timeout")
             }
             Code::Unimplemented => (
-                Reason::Other("UNIMPLEMENTED".to_owned()),
+                Reason::Other("UNIMPLEMENTED".into()),
                 "the node's release does not have this call: check the address and the release",
             ),
-            _ => (Reason::Other("INTERNAL".to_owned()), "look into the node's log"),
+            _ => (Reason::Other("INTERNAL".into()), "look into the node's log"),
         };
         let text = status.message();
         let text = if text.is_empty() { code_name(status.code()) } else { text };
@@ -131,6 +131,10 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+fn millis(delay: Duration) -> u32 {
+    u32::try_from(delay.as_millis()).unwrap_or(u32::MAX)
+}
 
 /// The gRPC code that fits an error found on the client's side.
 fn code_of(reason: &Reason) -> Code {
@@ -201,7 +205,7 @@ mod tests {
             let error = Error::from_refusal(&status).unwrap();
             assert_eq!(&error.reason, reason);
             assert_eq!(error.message, "the key is Disabled");
-            assert_eq!(error.next, "enable it");
+            assert_eq!(&*error.next, "enable it");
             assert_eq!(error.code_name(), "FAILED_PRECONDITION");
             assert_eq!(error.metadata.get("state").map(String::as_str), Some("Disabled"));
             assert!(!error.metadata.contains_key("next"));
@@ -214,7 +218,7 @@ mod tests {
         details.set_retry_info(Some(Duration::from_millis(250)));
         let status = Status::with_error_details(Code::Unavailable, "no leader", details);
         let error = Error::from_refusal(&status).unwrap();
-        assert_eq!(error.retry_after, Some(Duration::from_millis(250)));
+        assert_eq!(error.retry_after_ms, Some(250));
         assert!(error.is_unavailable());
     }
 

@@ -9,7 +9,7 @@ macro_rules! reasons {
         pub enum Reason {
             $($(#[$doc])* $variant,)*
             /// A reason that this release of the SDK does not know.
-            Other(String),
+            Other(Box<str>),
         }
 
         impl Reason {
@@ -29,7 +29,7 @@ macro_rules! reasons {
             fn from(text: &str) -> Self {
                 match text {
                     $($text => Reason::$variant,)*
-                    other => Reason::Other(other.to_owned()),
+                    other => Reason::Other(other.into()),
                 }
             }
         }

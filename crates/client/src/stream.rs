@@ -242,7 +242,7 @@ fn invalid(why: &str) -> Error {
 }
 
 fn internal(what: &str) -> Error {
-    Error::new(Reason::Other("INTERNAL".to_owned()), what, "report this")
+    Error::new(Reason::Other("INTERNAL".into()), what, "report this")
 }
 
 #[cfg(test)]
