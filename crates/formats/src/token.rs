@@ -123,7 +123,7 @@ mod tests {
         let text = token(0x0123_4567_89ab_4def_8123_4567_89ab_cdef, [7; 32]).encode();
         assert_eq!(
             text.as_str(),
-            "cnclv_aerukz4jvng67ajdivtytk6n54dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyhfbcgjq3i"
+            "cnclv_aerukz4jvng67ajdivtytk6n54dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqozfs3pka"
         );
     }
 
