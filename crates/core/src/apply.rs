@@ -126,7 +126,7 @@ fn execute(
         }
         Command::DisablePrincipal { principal } => principals::disable(state, *principal),
         Command::SetGroupMember { group, principal, member } => {
-            principals::set_group_member(state, group, *principal, *member)
+            principals::set_group_member(state, context, group, *principal, *member)
         }
         Command::CreateToken(command) => principals::create_token(state, context, command),
         Command::RevokeToken { token } => principals::revoke_token(state, *token),

@@ -113,8 +113,8 @@ pub enum Refusal {
         /// The role.
         role: Role,
     },
-    /// The cluster has no root key.
-    #[error("the cluster is not initialized")]
+    /// The cluster has no root key, or no unseal has confirmed its shares yet.
+    #[error("the cluster is not initialized, or no unseal has confirmed its shares yet")]
     NotInitialized,
     /// The root key exists and was confirmed by a first unseal.
     #[error("the cluster is already initialized and its shares are confirmed")]
@@ -293,7 +293,9 @@ impl Refusal {
             }
             Refusal::SelfGrant => "ask another Administrator or Manager",
             Refusal::GrantNotHeld { .. } => "ask an Administrator to bind the role",
-            Refusal::NotInitialized => "run conclave operator init",
+            Refusal::NotInitialized => {
+                "run conclave operator init, then conclave operator unseal with its shares"
+            }
             Refusal::AlreadyInitialized => "unseal it with its shares: conclave operator unseal",
             Refusal::OldEpoch { .. } => "use a share of the current epoch; destroy the old one",
             Refusal::CeremonyElsewhere { .. } | Refusal::CeremonyOver => "submit the shares again",

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::model::{BindingRecord, PrincipalRecord, TokenRecord};
 use crate::mutants::Mutant;
 use crate::outcome::{Bounded, Effect, Refusal, Thing};
+use crate::seal;
 use crate::state::StateMut;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -19,6 +20,7 @@ pub(crate) fn create(
     name: &str,
     certificate: Option<&String>,
 ) -> Result<Effect, Refusal> {
+    seal::confirmed(state)?;
     let read = state.read();
     if read.principal(id).is_some() || read.principal_named(name).is_some() {
         return Err(Refusal::AlreadyExists { what: Thing::Principal });
@@ -39,19 +41,26 @@ pub(crate) fn create(
 
 /// Switches all credentials of a principal off.
 pub(crate) fn disable(state: &mut StateMut<'_>, principal: PrincipalId) -> Result<Effect, Refusal> {
+    seal::confirmed(state)?;
     let mut record = find(state, principal)?;
     record.disabled = true;
     state.put_principal(&record);
     Ok(Effect::Principal(principal))
 }
 
-/// Adds to or removes from a group.
+/// Adds to or removes from a group. Joining a group takes over its roles, so nobody changes their
+/// own groups: that would be a way around the rule that nobody binds a role to themselves.
 pub(crate) fn set_group_member(
     state: &mut StateMut<'_>,
+    context: &Context,
     group: &str,
     principal: PrincipalId,
     member: bool,
 ) -> Result<Effect, Refusal> {
+    if principal == context.principal && !Mutant::SelfGrant.active() {
+        return Err(Refusal::SelfGrant);
+    }
+    seal::confirmed(state)?;
     let mut record = find(state, principal)?;
     if member {
         record.groups.insert(group.to_owned());
@@ -72,10 +81,11 @@ pub(crate) fn create_token(
     context: &Context,
     command: &CreateToken,
 ) -> Result<Effect, Refusal> {
+    seal::confirmed(state)?;
+    let mut owner = find(state, command.principal)?;
     if state.read().token(command.token).is_some() {
         return Err(Refusal::AlreadyExists { what: Thing::Token });
     }
-    let mut owner = find(state, command.principal)?;
     if owner.tokens as usize >= limits::TOKENS_PER_PRINCIPAL {
         let limit = limits::TOKENS_PER_PRINCIPAL as u64;
         return Err(Refusal::Limit { what: Bounded::Tokens, limit });
@@ -97,6 +107,7 @@ pub(crate) fn create_token(
 
 /// Revokes a token. Revoking twice is no error: the second caller wants the same.
 pub(crate) fn revoke_token(state: &mut StateMut<'_>, id: TokenId) -> Result<Effect, Refusal> {
+    seal::confirmed(state)?;
     let mut token = state.read().token(id).ok_or(Refusal::NotFound { what: Thing::Token })?;
     if !token.revoked {
         token.revoked = true;
@@ -164,6 +175,7 @@ fn check_grant(
     if !roles.iter().any(|role| role.may_grant(grant.role)) {
         return Err(Refusal::GrantNotHeld { role: grant.role });
     }
+    seal::confirmed(state)?;
     if let Subject::Principal(subject) = &grant.subject {
         find(state, *subject)?;
     }

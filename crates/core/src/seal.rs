@@ -123,6 +123,12 @@ pub(crate) fn seal(state: &mut StateMut<'_>) -> Result<Effect, Refusal> {
     Ok(Effect::Sealed { generation: seal.generation })
 }
 
+/// The seal, once a first unseal has confirmed it. Before, init may still run again and replace the
+/// first credential; whatever that credential had made would outlive it, so it makes nothing.
+pub(crate) fn confirmed(state: &StateMut<'_>) -> Result<SealRecord, Refusal> {
+    state.read().seal().filter(|seal| seal.confirmed).ok_or(Refusal::NotInitialized)
+}
+
 fn current(state: &StateMut<'_>, epoch: u32) -> Result<SealRecord, Refusal> {
     let seal = state.read().seal().ok_or(Refusal::NotInitialized)?;
     if seal.epoch != epoch {
