@@ -1,0 +1,51 @@
+//! The revocation rounds must find each known bug of the read path: a check that cannot fail is none.
+
+use super::{Context, Report, revocation};
+use crate::binary::Binary;
+use crate::cluster::Cluster;
+use crate::failure::{Failure, Result};
+use crate::history::History;
+
+/// Chooses a bug in a program built with the feature `mutants`.
+pub const MUTANT_VARIABLE: &str = "CONCLAVE_MUTANT";
+
+/// Bugs of the read path: without the barrier, joining a round already sent, deciding before the barrier.
+pub const READ_PATH: [&str; 3] = ["no_read_barrier", "join_sent_round", "authorize_before_barrier"];
+
+/// Runs the scenario.
+pub fn run(context: &Context) -> Result<Report> {
+    let binary = context.mutant_binary.as_ref().ok_or_else(|| {
+        Failure::harness(
+            "give --mutant-bin PATH: a conclave built with `cargo build -p conclave-server --features mutants`",
+        )
+    })?;
+    let mut report = Report::default();
+    for mutant in READ_PATH {
+        let rounds = caught_after(context, binary, mutant)?;
+        report.count(mutant, rounds);
+    }
+    // The same program without a bug passes: it is the bug that is found, not the build.
+    let cluster = Cluster::unsealed(binary)?;
+    let rounds = context.scale.pick(30, 300);
+    let clean =
+        revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, &History::default())
+            .map_err(|failure| cluster.with_logs(failure.context("no mutant chosen")))?;
+    report.count("clean_rounds", clean.rounds);
+    Ok(report)
+}
+
+/// After how many uses the mutant was caught.
+fn caught_after(context: &Context, binary: &Binary, mutant: &str) -> Result<u64> {
+    let rounds = context.scale.pick(400, 2_000);
+    let cluster = Cluster::unsealed(&binary.clone().with_env(MUTANT_VARIABLE, mutant))?;
+    let history = History::default();
+    match revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, &history) {
+        Err(Failure::Violation(text)) if text.contains("after its disable had returned") => {
+            Ok(history.events().len() as u64)
+        }
+        Err(failure) => Err(cluster.with_logs(failure.context(format!("mutant {mutant}")))),
+        Ok(uses) => Err(Failure::violation(format!(
+            "mutant {mutant} was not caught in {rounds} rounds: the check does not see what it claims ({uses:?})"
+        ))),
+    }
+}
