@@ -212,7 +212,7 @@ impl Command {
 impl fmt::Display for Command {
     /// Only the name: contents do not belong into log lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

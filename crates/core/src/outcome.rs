@@ -211,7 +211,7 @@ pub enum Thing {
 
 impl std::fmt::Display for Thing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Thing::Key => "key",
             Thing::Alias => "alias",
             Thing::Version => "key version",
@@ -238,7 +238,7 @@ pub enum Bounded {
 
 impl std::fmt::Display for Bounded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Bounded::Labels => "labels of a key",
             Bounded::Groups => "groups of a principal",
             Bounded::Tokens => "tokens of a principal",
