@@ -1,12 +1,13 @@
 //! Commands on keys.
 
 use crate::apply::Context;
-use crate::command::{CreateKey, RotateKey, UpdateKey};
+use crate::command::{CreateKey, RotateKey, UpdateKey, WrappedMaterial};
 use crate::ids::KeyId;
 use crate::lifecycle::{self, KeyAction, KeyState};
 use crate::limits;
 use crate::model::{KeyRecord, SealRecord, VersionRecord};
 use crate::outcome::{Bounded, Effect, Refusal, Thing};
+use crate::seal;
 use crate::state::StateMut;
 
 /// Creates a key in state Enabled with version 1.
@@ -15,7 +16,7 @@ pub(crate) fn create(
     context: &Context,
     command: &CreateKey,
 ) -> Result<Effect, Refusal> {
-    accept_generation(state, command.material.generation)?;
+    let seal = seal::confirmed(state)?;
     let read = state.read();
     if read.key(command.key).is_some() {
         return Err(Refusal::AlreadyExists { what: Thing::Key });
@@ -24,6 +25,7 @@ pub(crate) fn create(
         return Err(Refusal::AlreadyExists { what: Thing::Alias });
     }
     check_labels(command.labels.len())?;
+    accept_generation(&seal, &command.material)?;
     let key = KeyRecord {
         id: command.key,
         aliases: command.alias.iter().cloned().collect(),
@@ -51,7 +53,7 @@ pub(crate) fn rotate(
     context: &Context,
     command: &RotateKey,
 ) -> Result<Effect, Refusal> {
-    accept_generation(state, command.material.generation)?;
+    let seal = seal::confirmed(state)?;
     let mut key = find(state, command.key)?;
     key.state = next_state(&key, KeyAction::Rotate)?;
     if key.primary_version >= limits::VERSIONS_PER_KEY {
@@ -61,6 +63,7 @@ pub(crate) fn rotate(
     if command.version != key.primary_version + 1 {
         return Err(Refusal::Superseded);
     }
+    accept_generation(&seal, &command.material)?;
     key.primary_version = command.version;
     put_version(state, context, &key, &command.material);
     Ok(change(state, context, key))
@@ -117,7 +120,7 @@ fn put_version(
     state: &mut StateMut<'_>,
     context: &Context,
     key: &KeyRecord,
-    material: &crate::command::WrappedMaterial,
+    material: &WrappedMaterial,
 ) {
     let version = VersionRecord {
         version: key.primary_version,
@@ -130,12 +133,11 @@ fn put_version(
 }
 
 /// Material must be wrapped under the newest generation, or it could not be rewrapped in time.
-fn accept_generation(state: &StateMut<'_>, generation: u32) -> Result<SealRecord, Refusal> {
-    let seal = state.read().seal().filter(|seal| seal.confirmed).ok_or(Refusal::NotInitialized)?;
-    if seal.wrapping_generation() != generation {
+fn accept_generation(seal: &SealRecord, material: &WrappedMaterial) -> Result<(), Refusal> {
+    if seal.wrapping_generation() != material.generation {
         return Err(Refusal::Superseded);
     }
-    Ok(seal)
+    Ok(())
 }
 
 fn check_labels(count: usize) -> Result<(), Refusal> {
