@@ -138,6 +138,14 @@ pub enum Refusal {
     /// The ceremony is over or was replaced.
     #[error("the ceremony has expired or was replaced")]
     CeremonyOver,
+    /// Fewer different shares were recombined than the threshold asks for.
+    #[error("{given} different shares of this epoch were recombined; {needed} are needed")]
+    ThresholdNotMet {
+        /// How many different shares of the epoch were named.
+        given: u8,
+        /// How many are needed.
+        needed: u8,
+    },
     /// The share was recorded before.
     #[error("share {index} was already given")]
     ShareRepeated {
@@ -263,6 +271,7 @@ impl Refusal {
             Refusal::AlreadyInitialized => Reason::AlreadyInitialized,
             Refusal::OldEpoch { .. } => Reason::ShareOldEpoch,
             Refusal::CeremonyElsewhere { .. } | Refusal::CeremonyOver => Reason::CeremonyExpired,
+            Refusal::ThresholdNotMet { .. } => Reason::InvalidArgument,
             Refusal::ShareRepeated { .. } => Reason::ShareRepeated,
             Refusal::NotFound { .. } => Reason::NotFound,
             Refusal::AlreadyExists { .. } => Reason::AlreadyExists,
@@ -299,6 +308,7 @@ impl Refusal {
             Refusal::AlreadyInitialized => "unseal it with its shares: conclave operator unseal",
             Refusal::OldEpoch { .. } => "use a share of the current epoch; destroy the old one",
             Refusal::CeremonyElsewhere { .. } | Refusal::CeremonyOver => "submit the shares again",
+            Refusal::ThresholdNotMet { .. } => "submit the missing shares",
             Refusal::ShareRepeated { .. } => "give the share of another custodian",
             Refusal::NotFound { .. } => "check the name or id",
             Refusal::AlreadyExists { .. } => "choose another name",
@@ -332,6 +342,10 @@ impl Refusal {
             Refusal::OldEpoch { given, current } => {
                 facts.insert("given", given.to_string());
                 facts.insert("current", current.to_string());
+            }
+            Refusal::ThresholdNotMet { given, needed } => {
+                facts.insert("have", given.to_string());
+                facts.insert("needed", needed.to_string());
             }
             Refusal::ShareRepeated { index, accepted, needed } => {
                 facts.insert("index", index.to_string());

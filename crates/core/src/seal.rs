@@ -102,12 +102,15 @@ pub(crate) fn complete_unseal(
     if seal.ceremony.as_ref().map(|running| running.id) != Some(command.ceremony) {
         return Err(Refusal::CeremonyOver);
     }
+    let proven = shares_of(&seal, &command.indexes);
+    if proven.len() < usize::from(seal.threshold) {
+        let given = u8::try_from(proven.len()).unwrap_or(u8::MAX);
+        return Err(Refusal::ThresholdNotMet { given, needed: seal.threshold });
+    }
     seal.ceremony = None;
     seal.confirmed = true;
-    for index in &command.indexes {
-        if let Some(proven) = seal.last_proven_ms.get_mut(usize::from(*index).wrapping_sub(1)) {
-            *proven = Some(context.now_ms);
-        }
+    for index in proven {
+        seal.last_proven_ms[usize::from(index) - 1] = Some(context.now_ms);
     }
     state.put_seal(&seal);
     Ok(Effect::UnsealRecorded)
@@ -121,6 +124,11 @@ pub(crate) fn seal(state: &mut StateMut<'_>) -> Result<Effect, Refusal> {
     seal.ceremony = None;
     state.put_seal(&seal);
     Ok(Effect::Sealed { generation: seal.generation })
+}
+
+/// The different ones among `indexes` that are indexes of dealt shares.
+fn shares_of(seal: &SealRecord, indexes: &[u8]) -> BTreeSet<u8> {
+    indexes.iter().copied().filter(|index| (1..=seal.shares()).contains(index)).collect()
 }
 
 /// The seal, once a first unseal has confirmed it. Before, init may still run again and replace the
