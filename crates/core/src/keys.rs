@@ -9,6 +9,7 @@ use crate::model::{KeyRecord, SealRecord, VersionRecord};
 use crate::outcome::{Bounded, Effect, Refusal, Thing};
 use crate::seal;
 use crate::state::StateMut;
+use std::collections::BTreeMap;
 
 /// Creates a key in state Enabled with version 1.
 pub(crate) fn create(
@@ -24,7 +25,7 @@ pub(crate) fn create(
     if command.alias.as_deref().is_some_and(|alias| read.alias(alias).is_some()) {
         return Err(Refusal::AlreadyExists { what: Thing::Alias });
     }
-    check_labels(command.labels.len())?;
+    check_texts(command.alias.as_deref(), &command.description, &command.labels)?;
     accept_generation(&seal, &command.material)?;
     let key = KeyRecord {
         id: command.key,
@@ -96,7 +97,7 @@ pub(crate) fn update(
         key.labels.remove(name);
     }
     key.labels.extend(command.set_labels.clone());
-    check_labels(key.labels.len())?;
+    check_texts(None, &key.description, &key.labels)?;
     Ok(change(state, context, key))
 }
 
@@ -140,10 +141,18 @@ fn accept_generation(seal: &SealRecord, material: &WrappedMaterial) -> Result<()
     Ok(())
 }
 
-fn check_labels(count: usize) -> Result<(), Refusal> {
-    if count > limits::LABELS_PER_KEY {
-        let limit = limits::LABELS_PER_KEY as u64;
-        return Err(Refusal::Limit { what: Bounded::Labels, limit });
+/// The front ends check texts as well, with rules on characters; these bounds hold below all of them.
+fn check_texts(
+    alias: Option<&str>,
+    description: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), Refusal> {
+    Bounded::NameBytes.check(alias.map_or(0, str::len), limits::NAME_BYTES)?;
+    Bounded::DescriptionBytes.check(description.len(), limits::DESCRIPTION_BYTES)?;
+    Bounded::Labels.check(labels.len(), limits::LABELS_PER_KEY)?;
+    for (name, value) in labels {
+        Bounded::LabelNameBytes.check(name.len(), limits::LABEL_NAME_BYTES)?;
+        Bounded::LabelValueBytes.check(value.len(), limits::LABEL_VALUE_BYTES)?;
     }
     Ok(())
 }

@@ -2,16 +2,20 @@
 
 /// Versions of a key: what both reference services allow.
 pub const VERSIONS_PER_KEY: u32 = 100;
-/// Labels of a key: enough for tagging, small enough that a key record stays one page.
-pub const LABELS_PER_KEY: usize = 32;
+/// Labels of a key: enough for tagging; the front ends allow as many.
+pub const LABELS_PER_KEY: usize = 20;
 /// Bytes of a label name.
 pub const LABEL_NAME_BYTES: usize = 63;
-/// Bytes of a label value.
-pub const LABEL_VALUE_BYTES: usize = 256;
-/// Bytes of a key's description.
+/// Bytes of a label value: 256 characters of any script.
+pub const LABEL_VALUE_BYTES: usize = 1_024;
+/// Bytes of a key's description: 240 characters of any script.
 pub const DESCRIPTION_BYTES: usize = 1_024;
-/// Aliases of a key.
-pub const ALIASES_PER_KEY: usize = 5;
+/// Bytes of an alias, of the name of a principal or of a group: they are keys of tables.
+pub const NAME_BYTES: usize = 128;
+/// Bytes of the SAN URI of a certificate: it is a key of a table; browsers stop at the same size.
+pub const CERTIFICATE_URI_BYTES: usize = 2_048;
+/// Shares of a root key: an index is one byte that is not zero.
+pub const SHARES: usize = 255;
 /// Groups of a principal.
 pub const GROUPS_PER_PRINCIPAL: usize = 64;
 /// Live tokens of a principal: a script that makes tokens in a loop is stopped here.

@@ -186,7 +186,7 @@ pub enum Refusal {
     #[error("the key has {limit} versions, the most a key can have", limit = limits::VERSIONS_PER_KEY)]
     VersionLimit,
     /// A bound of the state would be crossed.
-    #[error("the limit of {limit} {what} is reached")]
+    #[error("the limit is {limit} {what}")]
     Limit {
         /// Of what.
         what: Bounded,
@@ -215,6 +215,8 @@ pub enum Thing {
     Token,
     /// A role binding.
     Binding,
+    /// A share of the current epoch.
+    Share,
 }
 
 impl std::fmt::Display for Thing {
@@ -227,6 +229,7 @@ impl std::fmt::Display for Thing {
             Thing::Certificate => "certificate name",
             Thing::Token => "token",
             Thing::Binding => "role binding",
+            Thing::Share => "share",
         })
     }
 }
@@ -242,6 +245,30 @@ pub enum Bounded {
     Tokens,
     /// Bindings of a subject.
     Bindings,
+    /// Bytes of an alias, of the name of a principal or of a group.
+    NameBytes,
+    /// Bytes of the SAN URI of a certificate.
+    CertificateBytes,
+    /// Bytes of a description.
+    DescriptionBytes,
+    /// Bytes of the name of a label.
+    LabelNameBytes,
+    /// Bytes of the value of a label.
+    LabelValueBytes,
+    /// Shares that are dealt.
+    Shares,
+    /// The threshold, which is between 1 and the number of shares.
+    Threshold,
+}
+
+impl Bounded {
+    /// Refuses more than `limit` of it.
+    pub(crate) fn check(self, count: usize, limit: usize) -> Result<(), Refusal> {
+        if count > limit {
+            return Err(Refusal::Limit { what: self, limit: limit as u64 });
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Display for Bounded {
@@ -251,6 +278,13 @@ impl std::fmt::Display for Bounded {
             Bounded::Groups => "groups of a principal",
             Bounded::Tokens => "tokens of a principal",
             Bounded::Bindings => "role bindings of a subject",
+            Bounded::NameBytes => "bytes of a name",
+            Bounded::CertificateBytes => "bytes of a certificate name",
+            Bounded::DescriptionBytes => "bytes of a description",
+            Bounded::LabelNameBytes => "bytes of the name of a label",
+            Bounded::LabelValueBytes => "bytes of the value of a label",
+            Bounded::Shares => "shares, and at least one",
+            Bounded::Threshold => "shares needed, and at least one",
         })
     }
 }
@@ -315,7 +349,7 @@ impl Refusal {
             Refusal::KeyState { .. } => "see metadata.allowed for what the state allows",
             Refusal::VersionDisabled { .. } => "enable the version first",
             Refusal::VersionLimit => "create a new key and move to it",
-            Refusal::Limit { .. } => "remove some first",
+            Refusal::Limit { .. } => "stay within the limit, or remove some first",
             Refusal::Superseded => "send the request again with the same request id",
         }
     }

@@ -28,6 +28,9 @@ pub(crate) fn create(
     if certificate.is_some_and(|uri| read.principal_of_certificate(uri).is_some()) {
         return Err(Refusal::AlreadyExists { what: Thing::Certificate });
     }
+    Bounded::NameBytes.check(name.len(), limits::NAME_BYTES)?;
+    let uri_len = certificate.map_or(0, String::len);
+    Bounded::CertificateBytes.check(uri_len, limits::CERTIFICATE_URI_BYTES)?;
     state.put_principal(&PrincipalRecord {
         id,
         name: name.to_owned(),
@@ -63,11 +66,9 @@ pub(crate) fn set_group_member(
     seal::confirmed(state)?;
     let mut record = find(state, principal)?;
     if member {
+        Bounded::NameBytes.check(group.len(), limits::NAME_BYTES)?;
         record.groups.insert(group.to_owned());
-        if record.groups.len() > limits::GROUPS_PER_PRINCIPAL {
-            let limit = limits::GROUPS_PER_PRINCIPAL as u64;
-            return Err(Refusal::Limit { what: Bounded::Groups, limit });
-        }
+        Bounded::Groups.check(record.groups.len(), limits::GROUPS_PER_PRINCIPAL)?;
     } else {
         record.groups.remove(group);
     }
@@ -86,11 +87,8 @@ pub(crate) fn create_token(
     if state.read().token(command.token).is_some() {
         return Err(Refusal::AlreadyExists { what: Thing::Token });
     }
-    if owner.tokens as usize >= limits::TOKENS_PER_PRINCIPAL {
-        let limit = limits::TOKENS_PER_PRINCIPAL as u64;
-        return Err(Refusal::Limit { what: Bounded::Tokens, limit });
-    }
     owner.tokens += 1;
+    Bounded::Tokens.check(owner.tokens as usize, limits::TOKENS_PER_PRINCIPAL)?;
     state.put_principal(&owner);
     let token = TokenRecord {
         id: command.token,
@@ -128,11 +126,12 @@ pub(crate) fn bind(
     binding: BindingRecord,
 ) -> Result<Effect, Refusal> {
     check_grant(state, context, who, &binding.grant)?;
-    let bound = state.read().bindings_of(&binding.grant.subject).len();
-    let replaces = state.read().binding(&binding.grant).is_some();
-    if bound >= limits::BINDINGS_PER_SUBJECT && !replaces {
-        let limit = limits::BINDINGS_PER_SUBJECT as u64;
-        return Err(Refusal::Limit { what: Bounded::Bindings, limit });
+    if let Subject::Group(group) = &binding.grant.subject {
+        Bounded::NameBytes.check(group.len(), limits::NAME_BYTES)?;
+    }
+    if state.read().binding(&binding.grant).is_none() {
+        let bound = state.read().bindings_of(&binding.grant.subject).len();
+        Bounded::Bindings.check(bound + 1, limits::BINDINGS_PER_SUBJECT)?;
     }
     state.put_binding(&binding);
     Ok(Effect::Binding(binding.id))

@@ -6,7 +6,7 @@ use crate::command::{Caller, CompleteUnseal, Grant, InitializeSeal, RecordShare,
 use crate::ids::PrincipalId;
 use crate::limits;
 use crate::model::{BindingRecord, CeremonyRecord, PrincipalRecord, SealRecord, TokenRecord};
-use crate::outcome::{Effect, Refusal};
+use crate::outcome::{Bounded, Effect, Refusal, Thing};
 use crate::roles::Role;
 use crate::state::StateMut;
 use std::collections::BTreeSet;
@@ -32,6 +32,7 @@ pub(crate) fn initialize(
     }
     let epoch = before.as_ref().map_or(1, |seal| seal.epoch + 1);
     let keyspace = before.as_ref().map_or(command.keyspace, |seal| seal.keyspace);
+    check_shares(command)?;
     // The node prepared the command for what it saw; another init came first.
     if command.epoch != epoch || command.keyspace != keyspace {
         return Err(Refusal::Superseded);
@@ -82,6 +83,9 @@ pub(crate) fn record_share(
     if context.now_ms >= ceremony.expires_at_ms {
         return Err(Refusal::CeremonyOver);
     }
+    if shares_of(&seal, &[command.index]).is_empty() {
+        return Err(Refusal::NotFound { what: Thing::Share });
+    }
     if !ceremony.accepted.insert(command.index) {
         let (index, accepted) = (command.index, ceremony.accepted);
         return Err(Refusal::ShareRepeated { index, accepted, needed: seal.threshold });
@@ -124,6 +128,20 @@ pub(crate) fn seal(state: &mut StateMut<'_>) -> Result<Effect, Refusal> {
     seal.ceremony = None;
     state.put_seal(&seal);
     Ok(Effect::Sealed { generation: seal.generation })
+}
+
+/// A threshold that no shares can reach would leave a cluster that can never be confirmed; one of
+/// zero, a cluster that anybody confirms.
+fn check_shares(command: &InitializeSeal) -> Result<(), Refusal> {
+    let shares = command.commitments.len();
+    if shares == 0 {
+        return Err(Refusal::Limit { what: Bounded::Shares, limit: limits::SHARES as u64 });
+    }
+    Bounded::Shares.check(shares, limits::SHARES)?;
+    if command.threshold == 0 {
+        return Err(Refusal::Limit { what: Bounded::Threshold, limit: shares as u64 });
+    }
+    Bounded::Threshold.check(usize::from(command.threshold), shares)
 }
 
 /// The different ones among `indexes` that are indexes of dealt shares.

@@ -222,6 +222,9 @@ pub fn key_id_of(record_key: &[u8]) -> Option<KeyId> {
     Some(KeyId(Uuid::from_slice(record_key.get(..16)?).ok()?))
 }
 
+// A longer name would share its length byte, and perhaps its bindings, with another one.
+const _: () = assert!(crate::limits::NAME_BYTES <= u8::MAX as usize);
+
 /// Length-prefixed, so that no subject is the prefix of another.
 fn subject_prefix(subject: &Subject) -> Vec<u8> {
     let (tag, name) = match subject {
