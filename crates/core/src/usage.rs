@@ -34,18 +34,21 @@ impl UsePermit {
     }
 }
 
-/// Decides whether `version` of `key` may be used. The caller's permission comes as proof.
+/// Decides whether `version` of `key` may be used. The caller's permission comes as proof; only one
+/// for Encrypt or Decrypt will do.
 ///
 /// # Errors
-/// [`Refusal::KeyState`] or [`Refusal::VersionDisabled`].
+/// [`Refusal::PermissionDenied`], [`Refusal::KeyState`] or [`Refusal::VersionDisabled`].
 pub fn permit_use(
     authorized: Authorized,
     key: &KeyRecord,
     version: &VersionRecord,
 ) -> Result<UsePermit, Refusal> {
     let action = match authorized.action() {
+        Action::Encrypt => KeyAction::Encrypt,
         Action::Decrypt => KeyAction::Decrypt,
-        _ => KeyAction::Encrypt,
+        // Permission for something else says nothing about the use of a key.
+        _ => return Err(Refusal::PermissionDenied { action: Action::Encrypt }),
     };
     let state = if Mutant::IgnoreDisabled.active() { KeyState::Enabled } else { key.state };
     if lifecycle::transition(state, action).is_none() {
