@@ -62,7 +62,7 @@ pub struct PrincipalRecord {
     pub groups: BTreeSet<String>,
     /// SAN URI of client certificates that stand for it.
     pub certificate: Option<String>,
-    /// How many tokens it has, revoked ones included.
+    /// How many tokens it has that were not revoked, expired ones included.
     pub tokens: u32,
 }
 

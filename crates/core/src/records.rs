@@ -28,11 +28,11 @@ pub enum Table {
     CertificateNames = 6,
     /// Token id (16 bytes) -> token record (hash, expiry; never the token).
     Tokens = 7,
-    /// Binding id (16 bytes) -> role binding record.
+    /// Subject, scope and role -> role binding record.
     Bindings = 8,
     /// Principal id (16 bytes), request id (16 bytes) -> remembered request.
     Requests = 9,
-    /// Log index (u64 big endian) -> key of the remembered request, for eviction in order.
+    /// Log index (u64 big endian) -> key of the remembered request, to forget the oldest first.
     RequestOrder = 10,
     /// Audit sequence number (u64 big endian) -> audit record.
     Audit = 11,
