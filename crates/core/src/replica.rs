@@ -82,7 +82,7 @@ pub trait PeerSeal: Send + Sync + 'static {
 }
 
 /// A linearizable read point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Barrier {
     /// This node has applied at least this log index.
     pub index: u64,

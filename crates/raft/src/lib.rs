@@ -1,1 +1,31 @@
-//! openraft bound to core and storage: peer transport, read barrier, membership.
+//! openraft bound to `core` and `storage`: replication, the read barrier, membership.
+//!
+//! Reading order: [`types`] (what the library is instantiated with), [`node`] (a member),
+//! [`transport`] (the seam of the network) and `grpc` (its implementation), `join` (before a member
+//! takes part), `machine` (the applier), `barrier` and `propose` (reads and writes).
+//!
+//! Deliberately absent: what a command means, ciphers, anything of the API.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+mod barrier;
+mod config;
+pub mod grpc;
+mod handler;
+mod join;
+pub mod log_store;
+pub mod machine;
+mod network;
+pub mod node;
+mod propose;
+mod report;
+mod start;
+pub mod transport;
+pub mod types;
+pub mod wire;
+mod witness;
+
+pub use config::{InitialMember, RaftConfig, SNAPSHOT_AFTER, Seams};
+pub use handler::PeerSide;
+pub use node::{RaftNode, StartError};
+pub use start::RunningNode;

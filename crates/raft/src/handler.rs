@@ -1,0 +1,220 @@
+//! What a member does when another reaches it.
+
+use crate::machine::receive;
+use crate::node::Inner;
+use crate::transport::{Handler, NotAdmitted};
+use crate::types::{AppendRequest, Raft};
+use crate::wire::{
+    Answer, Header, HelloAnswer, Introduction, PROTOCOL, Proposed, Request, SnapshotAnswer,
+    SnapshotHead,
+};
+use conclave_core::codec;
+use conclave_core::ids::MemberId;
+use conclave_core::replica::BoxFuture;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use openraft::storage::Snapshot;
+use std::sync::PoisonError;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a forwarded proposal may take here; the forwarder watches its own deadline.
+const FORWARDED_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why this member cannot answer yet.
+const STARTING: &str = "the member is starting";
+
+/// The side of a member that its peers reach.
+pub struct PeerSide(pub crate::RaftNode);
+
+impl Handler for PeerSide {
+    fn call(&self, from: Header, request: Request) -> BoxFuture<'_, Result<Answer, NotAdmitted>> {
+        Box::pin(async move {
+            let inner = &self.0.inner;
+            inner.admit(&from, matches!(request, Request::Hello(_)))?;
+            inner.answer(from, request).await
+        })
+    }
+
+    fn append(
+        &self,
+        from: Header,
+        requests: BoxStream<'static, Vec<u8>>,
+    ) -> Result<BoxStream<'static, Result<Vec<u8>, NotAdmitted>>, NotAdmitted> {
+        let inner = &self.0.inner;
+        inner.admit(&from, false)?;
+        let raft = inner.raft.get().ok_or_else(|| NotAdmitted(STARTING.to_owned()))?;
+        // The leader opens a new stream after one that has ended.
+        let requests = requests
+            .map(|bytes| codec::decode::<AppendRequest>(&bytes))
+            .scan((), |(), r| std::future::ready(r.ok()));
+        let answers = raft.stream_append(requests).map(|answer| match answer {
+            Ok(answer) => Ok(codec::encode(&answer)),
+            Err(fatal) => Err(NotAdmitted(fatal.to_string())),
+        });
+        Ok(answers.boxed())
+    }
+
+    fn snapshot(
+        &self,
+        from: Header,
+        head: SnapshotHead,
+        mut chunks: BoxStream<'static, Result<Vec<u8>, NotAdmitted>>,
+    ) -> BoxFuture<'_, Result<SnapshotAnswer, NotAdmitted>> {
+        Box::pin(async move {
+            let inner = &self.0.inner;
+            inner.admit(&from, false)?;
+            let raft = inner.raft.get().ok_or_else(|| NotAdmitted(STARTING.to_owned()))?;
+            let failed = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
+            let receiver =
+                receive(&inner.snapshots, &*inner.seams.spawner).map_err(|e| failed(&e))?;
+            while let Some(chunk) = chunks.next().await {
+                receiver.write(chunk?).await.map_err(|e| failed(&e))?;
+            }
+            let file = receiver.finish().await.map_err(|e| failed(&e))?;
+            let snapshot = Snapshot { meta: head.meta, snapshot: file };
+            raft.install_full_snapshot(head.vote, snapshot).await.map_err(|e| failed(&e))
+        })
+    }
+}
+
+impl Inner {
+    /// Whether this caller may speak to this member at all.
+    fn admit(&self, from: &Header, introducing: bool) -> Result<(), NotAdmitted> {
+        let refuse = |why: String| Err(NotAdmitted(why));
+        if from.protocol != PROTOCOL {
+            return refuse(format!("protocol {} is not spoken here", from.protocol));
+        }
+        if from.cluster_name != self.config.cluster_name {
+            return refuse(format!("this is cluster {:?}", self.config.cluster_name));
+        }
+        if from.to.is_some_and(|to| to != self.member_id().0) {
+            return refuse(format!("this is member {}", self.member_id()));
+        }
+        if introducing {
+            return Ok(());
+        }
+        if from.cluster_id.is_none()
+            || from.cluster_id != self.cluster_id.load().as_deref().copied()
+        {
+            return refuse("the caller does not belong to this cluster".to_owned());
+        }
+        if self.witness.of(from.member).is_some_and(|seen| seen.incarnation > from.incarnation) {
+            return refuse("a newer start of this member was seen".to_owned());
+        }
+        if !self.is_member(from) {
+            return refuse(format!("member {:016x} is not in the cluster", from.member));
+        }
+        Ok(())
+    }
+
+    /// By membership; before there is one, by introduction.
+    fn is_member(&self, from: &Header) -> bool {
+        let Ok(stored) = self.membership() else {
+            return false;
+        };
+        let membership = stored.membership();
+        match membership.get_node(&from.member) {
+            Some(node) => node.node_id == from.node_id,
+            None => {
+                membership.nodes().next().is_none()
+                    && self
+                        .introduced
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get(&from.member)
+                        .is_some_and(|member| member.node_id == from.node_id)
+            }
+        }
+    }
+
+    async fn answer(&self, from: Header, request: Request) -> Result<Answer, NotAdmitted> {
+        let failed = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
+        match request {
+            Request::Hello(introduction) => self.hello(from, introduction).await,
+            Request::Report(at_index, wait_ms) => {
+                let report = self.report(at_index, Duration::from_millis(wait_ms)).await;
+                Ok(Answer::Report(Box::new(report)))
+            }
+            Request::Seal(message) => {
+                let from = MemberId(from.member);
+                Ok(Answer::Seal(self.seams.seal.answer(from, message).await))
+            }
+            Request::ReadIndex => Ok(match self.read_index_here().await {
+                Some(barrier) => Answer::ReadIndex(barrier),
+                None => Answer::NotNow("this member does not lead".to_owned()),
+            }),
+            Request::Propose(proposal) => {
+                let deadline = Instant::now() + FORWARDED_TIMEOUT;
+                let proposed = match self.leader() {
+                    Some((leader, _)) if leader == self.member_id().0 => {
+                        self.propose_here(*proposal, deadline).await
+                    }
+                    _ => Proposed::NotEntered,
+                };
+                Ok(Answer::Proposed(proposed))
+            }
+            Request::Append(_)
+            | Request::Vote(_)
+            | Request::PreVote(_)
+            | Request::TransferLeader(_) => {
+                let Some(raft) = self.raft.get() else {
+                    return Ok(Answer::NotNow(STARTING.to_owned()));
+                };
+                consensus(raft, request).await.map_err(|error| failed(&error))
+            }
+        }
+    }
+
+    async fn hello(&self, from: Header, introduction: Introduction) -> Result<Answer, NotAdmitted> {
+        let Introduction { member, knowledge } = introduction;
+        if member.member != from.member || member.node_id != from.node_id {
+            return Err(NotAdmitted("the introduction is of another member".to_owned()));
+        }
+        let configured = self.config.initial_members.iter().any(|m| m.id == member.node_id);
+        let failed = |error: std::io::Error| NotAdmitted(error.to_string());
+        let membership = self.membership().map_err(failed)?;
+        let knows_caller = membership.membership().get_node(&from.member).is_some();
+        if !configured && !knows_caller {
+            let id = from.node_id;
+            return Err(NotAdmitted(format!("node {id} is not among the initial members")));
+        }
+        let seen = self.witness.of(from.member);
+        // An old copy is answered, but what it shows is not remembered as if it were news.
+        let newer = seen.is_none_or(|seen| from.incarnation >= seen.incarnation);
+        if newer {
+            self.witness
+                .saw_introduction(from.member, from.incarnation, knowledge)
+                .await
+                .map_err(failed)?;
+        }
+        self.introduced.lock().unwrap_or_else(PoisonError::into_inner).insert(from.member, member);
+        Ok(Answer::Hello(Box::new(HelloAnswer {
+            member: self.config.member.clone(),
+            cluster_id: self.cluster_id.load().as_deref().copied(),
+            has_state: self.has_state().map_err(failed)?,
+            knows_caller,
+            seen,
+        })))
+    }
+}
+
+/// Messages of consensus itself.
+async fn consensus(raft: &Raft, request: Request) -> Result<Answer, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    match request {
+        Request::Append(request) => {
+            raft.append_entries(request).await.map(Answer::Append).map_err(|e| text(&e))
+        }
+        Request::Vote(request) => raft.vote(request).await.map(Answer::Vote).map_err(|e| text(&e)),
+        Request::PreVote(request) => {
+            raft.pre_vote(request).await.map(Answer::Vote).map_err(|e| text(&e))
+        }
+        Request::TransferLeader(request) => raft
+            .handle_transfer_leader(request)
+            .await
+            .map(Answer::TransferLeader)
+            .map_err(|e| text(&e)),
+        other => Err(format!("not a message of consensus: {other:?}")),
+    }
+}

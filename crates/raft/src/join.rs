@@ -1,0 +1,283 @@
+//! Before a member takes part: it introduces itself, and takes part only if no peer knows more of it
+//! than it knows itself.
+//!
+//! A first start forms the cluster: the initial member with the lowest node id waits until all the
+//! others have introduced themselves (their member ids are random numbers that no configuration
+//! holds), makes the cluster id and initializes consensus; the others adopt the cluster id from it.
+
+use crate::log_store;
+use crate::machine::read_applied;
+use crate::node::{Inner, watch_over};
+use crate::transport::Target;
+use crate::types::{Membership, Raft, io_error};
+use crate::wire::{Answer, HelloAnswer, Introduction, Knowledge, Request};
+use conclave_core::codec;
+use conclave_core::replica::Member;
+use conclave_storage::{LogFile, MetaKey};
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+const INCARNATION: MetaKey = MetaKey::new("incarnation");
+
+/// How long a peer has to answer an introduction.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause before peers that did not answer are asked again.
+const HELLO_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why a member does not take part.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JoinError {
+    /// The data directory is an old copy.
+    #[error(
+        "OLD_DATA_DIRECTORY: node {peer} has seen more of this member than the data directory \
+         holds: it is an old copy. Nothing was changed. Put the newest data directory back, or \
+         remove the member and start with an empty directory as a new one"
+    )]
+    OldCopy {
+        /// Who knows more.
+        peer: u32,
+    },
+    /// The cluster exists and does not know this member.
+    #[error(
+        "NOT_A_MEMBER: the data directory is new, but node {peer} belongs to a cluster that has \
+         started already and does not know this member. Put the node's data directory back"
+    )]
+    NotAMember {
+        /// Who says so.
+        peer: u32,
+    },
+    /// The peers belong to another cluster.
+    #[error(
+        "OTHER_CLUSTER: the data directory belongs to cluster {own}, but the peers (node {peer}) \
+         belong to cluster {theirs}. Check node.data_dir and cluster.initial_members"
+    )]
+    OtherCluster {
+        /// The cluster in the data directory.
+        own: Uuid,
+        /// The peers' cluster.
+        theirs: Uuid,
+        /// One of them.
+        peer: u32,
+    },
+    /// Storage or consensus failed.
+    #[error("the member cannot take part: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Raises the number of starts in the log file, durably, and gives it.
+pub(crate) async fn raise_incarnation(log: &LogFile) -> io::Result<u64> {
+    let before: u64 = match log.meta(INCARNATION) {
+        Some(bytes) => codec::decode(&bytes).map_err(io_error)?,
+        None => 0,
+    };
+    let now = before + 1;
+    log.write_meta(vec![(INCARNATION, Some(codec::encode(&now)))]).await.map_err(io_error)?;
+    Ok(now)
+}
+
+/// Takes part as soon as that is safe.
+pub(crate) async fn join(inner: &Arc<Inner>) -> Result<(), JoinError> {
+    let transport = inner.transport().cloned().ok_or_else(|| io_error("no transport"))?;
+    let peers = peers(inner)?;
+    let first = if inner.has_state()? {
+        ask_majority(inner, &peers).await?;
+        None
+    } else {
+        form_cluster(inner, &peers).await?
+    };
+    let raft = inner.start_library(transport).await?;
+    tokio::spawn(watch_over(inner.clone(), raft.clone()));
+    if let Some(members) = first {
+        initialize(&raft, members).await?;
+    }
+    tracing::info!(incarnation = inner.incarnation, "the member takes part");
+    Ok(())
+}
+
+impl Inner {
+    /// Whether this member has taken part before.
+    pub(crate) fn has_state(&self) -> io::Result<bool> {
+        let vote = log_store::stored_vote(&self.log)?;
+        Ok(vote.is_some() || log_store::last_log_id(&self.log)?.is_some())
+    }
+
+    /// What this member shows of itself.
+    pub(crate) fn introduction(&self) -> io::Result<Introduction> {
+        let vote = log_store::stored_vote(&self.log)?;
+        let last = log_store::last_log_id(&self.log)?;
+        let member = self.config.member.clone();
+        Ok(Introduction { member, knowledge: Knowledge::new(vote, last) })
+    }
+
+    /// The membership: that of the running consensus, else that of the state file.
+    pub(crate) fn membership(&self) -> io::Result<Membership> {
+        if let Some(metrics) = self.metrics() {
+            return Ok(metrics.membership_config.as_ref().clone());
+        }
+        Ok(read_applied(&self.state.read())?.membership)
+    }
+}
+
+/// The other members: by membership if there is one, else by configuration.
+fn peers(inner: &Inner) -> io::Result<Vec<Target>> {
+    let own = &inner.config.member;
+    let membership = inner.membership()?;
+    let known: Vec<Target> = membership
+        .membership()
+        .nodes()
+        .filter(|(id, _)| **id != own.member)
+        .map(|(id, node)| crate::network::target_of(*id, node))
+        .collect();
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let configured = inner.config.initial_members.iter().filter(|m| m.id != own.node_id);
+    Ok(configured
+        .map(|m| Target { node_id: m.id, member: None, address: m.peer.clone() })
+        .collect())
+}
+
+/// A restart: waits for a majority together with this member, none of which may know more of it.
+async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> {
+    let majority = (peers.len() + 1) / 2 + 1;
+    let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
+    let own = inner.introduction()?;
+    loop {
+        let mut foreign: Vec<(u32, Uuid)> = Vec::new();
+        for (node_id, answer) in introduce(inner, &own, peers, &answered).await {
+            match (inner.cluster_id.load().as_deref(), answer.cluster_id) {
+                (Some(own), Some(theirs)) if *own != theirs => foreign.push((node_id, theirs)),
+                _ => {
+                    check_seen(inner, &own, node_id, &answer)?;
+                    answered.insert(node_id, answer);
+                }
+            }
+        }
+        if answered.len() + 1 >= majority {
+            return Ok(());
+        }
+        // One stray peer must not stop a good member, a majority of them cannot be wrong.
+        if let (true, Some((peer, theirs)), Some(own)) = (
+            peers.len() + 1 - foreign.len() < majority,
+            foreign.first().copied(),
+            inner.cluster_id.load().as_deref().copied(),
+        ) {
+            return Err(JoinError::OtherCluster { own, theirs, peer });
+        }
+        tokio::time::sleep(HELLO_PAUSE).await;
+    }
+}
+
+fn check_seen(
+    inner: &Inner,
+    own: &Introduction,
+    peer: u32,
+    answer: &HelloAnswer,
+) -> Result<(), JoinError> {
+    match &answer.seen {
+        Some(seen) if seen.incarnation > inner.incarnation || seen.knowledge > own.knowledge => {
+            Err(JoinError::OldCopy { peer })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A first start. The member with the lowest node id gets the first membership to initialize; the
+/// others return when they know the cluster id.
+async fn form_cluster(
+    inner: &Inner,
+    peers: &[Target],
+) -> Result<Option<BTreeMap<u64, Member>>, JoinError> {
+    let own = inner.introduction()?;
+    let founder = peers.iter().all(|peer| own.member.node_id < peer.node_id);
+    let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
+    loop {
+        for (node_id, answer) in introduce(inner, &own, peers, &BTreeMap::new()).await {
+            if answer.has_state && !answer.knows_caller && answer.cluster_id.is_some() {
+                return Err(JoinError::NotAMember { peer: node_id });
+            }
+            answered.insert(node_id, answer);
+        }
+        if founder {
+            if answered.len() == peers.len() {
+                return found(inner, &own, &answered).map(Some);
+            }
+        } else if let Some(id) = answered.values().find_map(|answer| answer.cluster_id) {
+            inner.adopt(id)?;
+            return Ok(None);
+        }
+        tokio::time::sleep(HELLO_PAUSE).await;
+    }
+}
+
+/// The founder has heard of everybody: makes the cluster id and the first membership.
+fn found(
+    inner: &Inner,
+    own: &Introduction,
+    answered: &BTreeMap<u32, HelloAnswer>,
+) -> Result<BTreeMap<u64, Member>, JoinError> {
+    let known = inner.cluster_id.load().as_deref().copied();
+    let id = known.unwrap_or(inner.config.new_cluster_id);
+    for (peer, answer) in answered {
+        if let Some(theirs) = answer.cluster_id.filter(|theirs| *theirs != id) {
+            return Err(JoinError::OtherCluster { own: id, theirs, peer: *peer });
+        }
+    }
+    inner.adopt(id)?;
+    let members = answered.values().map(|answer| &answer.member).chain([&own.member]);
+    Ok(members.map(|member| (member.member, Member { voter: true, ..member.clone() })).collect())
+}
+
+async fn initialize(raft: &Raft, members: BTreeMap<u64, Member>) -> Result<(), JoinError> {
+    match raft.initialize(members).await {
+        Ok(()) => Ok(()),
+        // Somebody's vote arrived first: then this member has state, and there is nothing to do.
+        Err(error) if error.api_error().is_some() => {
+            tracing::warn!(%error, "the cluster was initialized already");
+            Ok(())
+        }
+        Err(error) => Err(io_error(error.to_string()).into()),
+    }
+}
+
+impl Inner {
+    fn adopt(&self, id: Uuid) -> io::Result<()> {
+        if self.cluster_id.load().is_none() {
+            (self.seams.on_cluster_id)(id)?;
+            self.cluster_id.store(Some(Arc::new(id)));
+        }
+        Ok(())
+    }
+}
+
+/// Asks all peers that have not answered yet, at once.
+async fn introduce(
+    inner: &Inner,
+    own: &Introduction,
+    peers: &[Target],
+    answered: &BTreeMap<u32, HelloAnswer>,
+) -> Vec<(u32, HelloAnswer)> {
+    let Some(transport) = inner.transport() else {
+        return Vec::new();
+    };
+    let open = peers.iter().filter(|peer| !answered.contains_key(&peer.node_id));
+    let asked = open.map(|peer| async move {
+        let request = Request::Hello(own.clone());
+        match transport.call(peer.clone(), request, HELLO_TIMEOUT).await {
+            Ok(Answer::Hello(answer)) => Some((peer.node_id, *answer)),
+            Ok(other) => {
+                tracing::warn!(peer = peer.node_id, ?other, "an introduction was not answered");
+                None
+            }
+            Err(error) => {
+                tracing::info!(peer = peer.node_id, %error, "waiting for a peer");
+                None
+            }
+        }
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}

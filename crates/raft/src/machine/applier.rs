@@ -1,0 +1,265 @@
+//! The applier: the one task that changes the state, in log order.
+//!
+//! A batch of entries is one transaction, without a sync. Only after it is visible are the caches
+//! told, then the applied index is published, then the answers leave: in this order.
+
+use super::Digests;
+use crate::types::{LogEntry, LogId, Membership, TypeConfig, io_error};
+use conclave_core::apply;
+use conclave_core::codec;
+use conclave_core::digest::{StateDigest, Touched};
+use conclave_core::outcome::Applied;
+use conclave_core::replica::Observer;
+use conclave_storage::{LogFile, ReadTxn, SnapshotFile, StateFile};
+use openraft::EntryPayload;
+use openraft::storage::ApplyResponder;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Entries after which the state is synced without waiting for the interval.
+const SYNC_AFTER_ENTRIES: u64 = 1_000;
+
+/// Name of the applied record in the state file.
+const APPLIED: &str = "applied";
+
+/// What the state file says of itself, in the transaction of the records.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AppliedMeta {
+    pub(crate) last: Option<LogId>,
+    pub(crate) membership: Membership,
+    pub(crate) digest: StateDigest,
+}
+
+impl AppliedMeta {
+    /// Index of the last applied entry.
+    pub(crate) fn index(&self) -> Option<u64> {
+        self.last.map(|id| id.index)
+    }
+}
+
+/// What the state says of itself; the default for an empty state.
+pub(crate) fn read_applied(read: &ReadTxn) -> io::Result<AppliedMeta> {
+    read.meta(APPLIED).map_or_else(|| Ok(AppliedMeta::default()), |b| decode_applied(&b))
+}
+
+/// What a snapshot says of its state.
+pub(super) fn snapshot_applied(file: &SnapshotFile) -> io::Result<AppliedMeta> {
+    let bytes =
+        file.applied(APPLIED).ok_or_else(|| io_error("the snapshot has no applied record"))?;
+    decode_applied(bytes)
+}
+
+fn decode_applied(bytes: &[u8]) -> io::Result<AppliedMeta> {
+    codec::decode(bytes).map_err(io_error)
+}
+
+/// An entry with the one who waits for its answer.
+pub(super) type Work = (LogEntry, Option<ApplyResponder<TypeConfig>>);
+
+pub(super) enum Job {
+    Apply { work: Vec<Work>, done: oneshot::Sender<io::Result<()>> },
+    Install { file: SnapshotFile, done: oneshot::Sender<io::Result<()>> },
+    SyncTo { index: u64, done: oneshot::Sender<io::Result<()>> },
+    Sync,
+    Close { done: oneshot::Sender<io::Result<()>> },
+}
+
+/// What an applier is made of.
+pub struct ApplierParts {
+    /// The state.
+    pub state: StateFile,
+    /// The log: the state is never synced ahead of it.
+    pub log: LogFile,
+    /// The caches above.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// The task that owns the state.
+pub struct Applier {
+    state: StateFile,
+    log: LogFile,
+    observer: Arc<dyn Observer>,
+    meta: AppliedMeta,
+    unsynced: u64,
+    synced: Option<u64>,
+    published: watch::Sender<Option<u64>>,
+    digests: Arc<Digests>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+}
+
+/// The applier from outside.
+#[derive(Clone)]
+pub struct StateSync {
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl Applier {
+    /// Opens the state as it is on disk and tells the observer.
+    ///
+    /// # Errors
+    /// The applied record cannot be read.
+    #[allow(clippy::type_complexity)]
+    pub fn open(
+        parts: ApplierParts,
+    ) -> io::Result<(Applier, StateSync, watch::Receiver<Option<u64>>, Arc<Digests>)> {
+        let read = parts.state.read();
+        let meta = read_applied(&read)?;
+        let (published, watching) = watch::channel(meta.index());
+        let digests = Arc::new(Digests::default());
+        if let Some(index) = meta.index() {
+            digests.note(index, meta.digest);
+        }
+        parts.observer.installed(&read, meta.index().unwrap_or(0));
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let applier = Applier {
+            state: parts.state,
+            log: parts.log,
+            observer: parts.observer,
+            synced: meta.index(),
+            meta,
+            unsynced: 0,
+            published,
+            digests: digests.clone(),
+            jobs,
+        };
+        Ok((applier, StateSync { jobs: sender }, watching, digests))
+    }
+
+    /// Works until it is closed or all handles are gone.
+    pub async fn run(mut self) {
+        while let Some(job) = self.jobs.recv().await {
+            // A receiver that is gone does not need the answer.
+            match job {
+                Job::Apply { work, done } => {
+                    let applied = self.apply(work).await;
+                    let _ = done.send(applied);
+                }
+                Job::Install { file, done } => {
+                    let _ = done.send(self.install(&file));
+                }
+                Job::SyncTo { index, done } => {
+                    let _ = done.send(self.sync_to(index).await);
+                }
+                Job::Sync => {
+                    if self.unsynced > 0 && self.sync().await.is_err() {
+                        return;
+                    }
+                }
+                Job::Close { done } => {
+                    let _ = done.send(self.sync().await);
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn apply(&mut self, work: Vec<Work>) -> io::Result<()> {
+        let mut transaction = self.state.begin();
+        let mut touched: Vec<Touched> = Vec::new();
+        let mut answers = Vec::with_capacity(work.len());
+        for (entry, responder) in work {
+            let (applied, changes) = self.apply_one(&mut transaction, entry);
+            touched.extend(changes);
+            answers.push((responder, applied));
+        }
+        transaction.commit(&[(APPLIED, codec::encode(&self.meta))]);
+        self.publish(&touched);
+        self.unsynced += answers.len() as u64;
+        for (responder, applied) in answers {
+            if let Some(responder) = responder {
+                responder.send(applied);
+            }
+        }
+        if self.unsynced >= SYNC_AFTER_ENTRIES { self.sync().await } else { Ok(()) }
+    }
+
+    fn apply_one(
+        &mut self,
+        records: &mut dyn conclave_core::records::Records,
+        entry: LogEntry,
+    ) -> (Option<Applied>, Vec<Touched>) {
+        let log_id = entry.log_id;
+        let result = match entry.payload {
+            EntryPayload::Blank => (None, Vec::new()),
+            EntryPayload::Normal(payload) => {
+                let (applied, changes) =
+                    apply::apply(records, &mut self.meta.digest, log_id.index, &payload.0);
+                (Some(applied), changes.touched)
+            }
+            EntryPayload::Membership(membership) => {
+                self.meta.membership = Membership::new(Some(log_id), membership);
+                (None, Vec::new())
+            }
+        };
+        self.meta.last = Some(log_id);
+        self.digests.note(log_id.index, self.meta.digest);
+        result
+    }
+
+    /// Caches first, then the index that read barriers wait for.
+    fn publish(&self, touched: &[Touched]) {
+        let read = self.state.read();
+        let index = self.meta.index();
+        self.observer.applied(&read, index.unwrap_or(0), touched);
+        self.published.send_replace(index);
+    }
+
+    fn install(&mut self, file: &SnapshotFile) -> io::Result<()> {
+        let meta = snapshot_applied(file)?;
+        self.state.install(file)?;
+        self.meta = meta;
+        self.unsynced = 0;
+        self.synced = self.meta.index();
+        if let Some(index) = self.meta.index() {
+            self.digests.note(index, self.meta.digest);
+        }
+        self.observer.installed(&self.state.read(), self.meta.index().unwrap_or(0));
+        self.published.send_replace(self.meta.index());
+        Ok(())
+    }
+
+    async fn sync_to(&mut self, index: u64) -> io::Result<()> {
+        if self.synced < Some(index) { self.sync().await } else { Ok(()) }
+    }
+
+    /// Makes the state durable, after the log entries that led to it.
+    async fn sync(&mut self) -> io::Result<()> {
+        if self.log.synced_index() < self.meta.index() {
+            // An empty change waits its turn in the ordered queue: what came before is synced then.
+            self.log.write_meta(Vec::new()).await.map_err(io_error)?;
+        }
+        self.state.sync();
+        self.synced = self.meta.index();
+        self.unsynced = 0;
+        Ok(())
+    }
+}
+
+impl StateSync {
+    /// Waits until the state is durable up to at least `index`.
+    pub(crate) async fn sync_to(&self, index: u64) -> io::Result<()> {
+        self.run(|done| Job::SyncTo { index, done }).await
+    }
+
+    /// Asks for a sync if anything is waiting for one.
+    pub(crate) fn sync_soon(&self) {
+        // The applier is gone only when the node stops.
+        let _ = self.jobs.send(Job::Sync);
+    }
+
+    /// Syncs and ends the applier.
+    pub(crate) async fn close(&self) -> io::Result<()> {
+        self.run(|done| Job::Close { done }).await
+    }
+
+    pub(super) async fn run(
+        &self,
+        job: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Job,
+    ) -> io::Result<()> {
+        let (done, waiting) = oneshot::channel();
+        self.jobs.send(job(done)).map_err(|_| io_error("the applier has stopped"))?;
+        waiting.await.map_err(|_| io_error("the applier has stopped"))?
+    }
+}

@@ -1,0 +1,13 @@
+//! The state machine on [`conclave_storage::StateFile`]: the applier, which owns the state, and the
+//! handle through which the consensus library reaches it.
+
+mod adapter;
+mod applier;
+mod digests;
+mod snapshot;
+
+pub use adapter::{Machine, SnapshotBuilder};
+pub(crate) use applier::read_applied;
+pub use applier::{Applier, ApplierParts, StateSync};
+pub use digests::Digests;
+pub(crate) use snapshot::receive;

@@ -1,0 +1,172 @@
+//! The network as the consensus library sees it, over a [`Transport`].
+
+use crate::transport::{Target, Transport, TransportError};
+use crate::types::{AppendRequest, AppendResponse, StreamResult, TypeConfig, Vote};
+use crate::wire::{Answer, Request, SnapshotHead};
+use crate::witness::Witness;
+use conclave_core::codec;
+use conclave_core::replica::Member;
+use conclave_storage::SnapshotFile;
+use futures::stream::BoxStream;
+use futures::{FutureExt, Stream, StreamExt};
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{RPCOption, RaftNetworkFactory, v2::RaftNetworkV2};
+use openraft::raft::{
+    SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::type_config::alias::SnapshotOf;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A snapshot fails when no byte of it moved for this long, not when it takes long.
+const SNAPSHOT_IDLE: Duration = Duration::from_secs(10);
+
+type RpcError = RPCError<TypeConfig>;
+
+/// Makes connections to members.
+pub struct Network {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) witness: Arc<Witness>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, node: &Member) -> Connection {
+        Connection {
+            target: target_of(target, node),
+            transport: self.transport.clone(),
+            witness: self.witness.clone(),
+        }
+    }
+}
+
+/// The address of a member.
+pub(crate) fn target_of(member: u64, node: &Member) -> Target {
+    Target { node_id: node.node_id, member: Some(member), address: node.peer.clone() }
+}
+
+/// One member, as a target.
+pub struct Connection {
+    target: Target,
+    transport: Arc<dyn Transport>,
+    witness: Arc<Witness>,
+}
+
+impl Connection {
+    async fn ask(&self, request: Request, option: &RPCOption) -> Result<Answer, RpcError> {
+        match self.transport.call(self.target.clone(), request, option.soft_ttl()).await {
+            Ok(Answer::NotNow(why)) => Err(unreachable(why)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(unreachable(error)),
+        }
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Connection {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendRequest,
+        option: RPCOption,
+    ) -> Result<AppendResponse, RpcError> {
+        match self.ask(Request::Append(rpc), &option).await? {
+            Answer::Append(answer) => Ok(answer),
+            other => Err(misfit(&other)),
+        }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> openraft::base::BoxFuture<
+        's,
+        Result<openraft::base::BoxStream<'s, Result<StreamResult, RpcError>>, RpcError>,
+    >
+    where
+        S: Stream<Item = AppendRequest> + Send + Unpin + 'static,
+    {
+        let requests = input.map(|request| codec::encode(&request)).boxed();
+        let opened = self.transport.append(self.target.clone(), requests, option.soft_ttl());
+        async move {
+            let answers = opened.await.map_err(unreachable)?;
+            let answers: BoxStream<'s, _> = answers.map(append_answer).boxed();
+            Ok(answers)
+        }
+        .boxed()
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        match self.ask(Request::Vote(rpc), &option).await? {
+            Answer::Vote(answer) => {
+                if let Some(member) = self.target.member {
+                    self.witness.saw_vote(member, &answer.vote);
+                }
+                Ok(answer)
+            }
+            other => Err(misfit(&other)),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        match self.ask(Request::PreVote(rpc), &option).await? {
+            Answer::Vote(answer) => Ok(answer),
+            other => Err(misfit(&other)),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let head = SnapshotHead { vote, meta: snapshot.meta };
+        let sending =
+            self.transport.snapshot(self.target.clone(), head, snapshot.snapshot, SNAPSHOT_IDLE);
+        tokio::select! {
+            biased;
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = sending => sent.map_err(|error| {
+                StreamingError::Unreachable(Unreachable::from_string(error))
+            }),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
+        match self.ask(Request::TransferLeader(request), &option).await? {
+            Answer::TransferLeader(answer) => Ok(answer),
+            other => Err(misfit(&other)),
+        }
+    }
+}
+
+fn append_answer(answer: Result<Vec<u8>, TransportError>) -> Result<StreamResult, RpcError> {
+    codec::decode(&answer.map_err(unreachable)?).map_err(unreachable)
+}
+
+/// A member that does not answer gets a pause before the next attempt.
+fn unreachable(error: impl ToString) -> RpcError {
+    RPCError::Unreachable(Unreachable::from_string(error))
+}
+
+fn misfit(answer: &Answer) -> RpcError {
+    let error = TransportError::Lost(format!("the answer does not fit the question: {answer:?}"));
+    unreachable(error)
+}

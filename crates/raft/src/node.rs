@@ -1,0 +1,236 @@
+//! A member: the consensus library, its storage, its peers, and what the API sees of it.
+
+use crate::barrier;
+use crate::config::{RaftConfig, Seams};
+use crate::join;
+use crate::log_store::LogStore;
+use crate::machine::{Applier, ApplierParts, Digests, Machine, StateSync};
+use crate::network::Network;
+use crate::transport::Transport;
+use crate::types::{Metrics, Raft, io_error};
+use crate::witness::Witness;
+use arc_swap::ArcSwapOption;
+use conclave_core::ids::MemberId;
+use conclave_core::replica::{Barrier, Member, Unavailable};
+use conclave_storage::{LogFile, OpenError, SnapshotStore, StateFile};
+use openraft::async_runtime::watch::WatchReceiver;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use uuid::Uuid;
+
+/// The state is synced this often while entries are applied.
+const STATE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why a member could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// A record of this crate in the data directory cannot be read, or a thread cannot be had.
+    #[error("the data directory cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A member. Cheap to clone; all clones are one member.
+#[derive(Clone)]
+pub struct RaftNode {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: RaftConfig,
+    pub(crate) seams: Seams,
+    pub(crate) log: LogFile,
+    pub(crate) state: StateFile,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) applier: StateSync,
+    pub(crate) applied: watch::Receiver<Option<u64>>,
+    pub(crate) digests: Arc<Digests>,
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) incarnation: u64,
+    pub(crate) cluster_id: ArcSwapOption<Uuid>,
+    pub(crate) transport: OnceLock<Arc<dyn Transport>>,
+    /// Set when the member takes part.
+    pub(crate) raft: OnceLock<Raft>,
+    /// Members that have introduced themselves before there was a membership.
+    pub(crate) introduced: std::sync::Mutex<std::collections::BTreeMap<u64, Member>>,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) barrier_rounds: AtomicU64,
+    waiters: mpsc::UnboundedSender<barrier::Waiter>,
+    stopping: AtomicBool,
+    pub(crate) stopped: Notify,
+}
+
+impl RaftNode {
+    /// Opens the data directory. Call within the runtime that the member shall live on; it takes part
+    /// only after [`RaftNode::run`].
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn open(config: RaftConfig, seams: Seams) -> Result<RaftNode, StartError> {
+        let log = LogFile::open(seams.disk.clone(), &*seams.spawner, seams.fatal.clone())?;
+        let state = StateFile::open(seams.disk.clone(), seams.clock.clone(), seams.fatal.clone())?;
+        let snapshots = SnapshotStore::open(seams.disk.clone(), seams.fatal.clone())?;
+        let incarnation = join::raise_incarnation(&log).await?;
+        let parts = ApplierParts {
+            state: state.clone(),
+            log: log.clone(),
+            observer: seams.observer.clone(),
+        };
+        let (task, applier, applied, digests) = Applier::open(parts)?;
+        seams.spawner.spawn("state", Box::pin(task.run()))?;
+        let (waiters, arriving) = mpsc::unbounded_channel();
+        let witness = Arc::new(Witness::open(log.clone())?);
+        let inner = Arc::new(Inner {
+            cluster_id: ArcSwapOption::from_pointee(config.cluster_id),
+            config,
+            seams,
+            log,
+            state,
+            snapshots,
+            applier,
+            applied,
+            digests,
+            witness,
+            incarnation,
+            transport: OnceLock::new(),
+            raft: OnceLock::new(),
+            introduced: std::sync::Mutex::default(),
+            runtime: tokio::runtime::Handle::current(),
+            barrier_rounds: AtomicU64::new(0),
+            waiters,
+            stopping: AtomicBool::new(false),
+            stopped: Notify::new(),
+        });
+        tokio::spawn(barrier::collect(inner.clone(), arriving));
+        Ok(RaftNode { inner })
+    }
+
+    /// Takes part: introduces itself to its peers and joins consensus as soon as enough of them have
+    /// answered. Goes on in the background; a reason not to take part ends the process through the
+    /// fatal hook.
+    pub fn run(&self, transport: Arc<dyn Transport>) {
+        let inner = self.inner.clone();
+        if inner.transport.set(transport).is_err() {
+            return;
+        }
+        tokio::spawn(async move {
+            if let Err(error) = join::join(&inner).await
+                && !inner.is_stopping()
+            {
+                inner.seams.fatal.raise(&error.to_string());
+            }
+        });
+    }
+
+    /// Stops taking part and makes everything durable.
+    ///
+    /// # Errors
+    /// Something could not be made durable.
+    pub async fn shutdown(&self) -> io::Result<()> {
+        let inner = &self.inner;
+        inner.stopping.store(true, Ordering::Release);
+        inner.stopped.notify_waiters();
+        if let Some(raft) = inner.raft.get() {
+            raft.shutdown().await.map_err(io_error)?;
+        }
+        inner.applier.close().await?;
+        inner.log.close().await.map_err(io_error)
+    }
+
+    /// How many barrier rounds were sent since the start.
+    pub fn barrier_rounds(&self) -> u64 {
+        self.inner.barrier_rounds.load(Ordering::Relaxed)
+    }
+}
+
+impl Inner {
+    pub(crate) fn member_id(&self) -> MemberId {
+        MemberId(self.config.member.member)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn transport(&self) -> Option<&Arc<dyn Transport>> {
+        self.transport.get()
+    }
+
+    pub(crate) fn metrics(&self) -> Option<Metrics> {
+        self.raft.get().map(|raft| raft.metrics().borrow_watched().clone())
+    }
+
+    /// The leader that this member knows of.
+    pub(crate) fn leader(&self) -> Option<(u64, Member)> {
+        let metrics = self.metrics()?;
+        let id = metrics.current_leader?;
+        let node = metrics.membership_config.membership().get_node(&id)?.clone();
+        Some((id, node))
+    }
+
+    /// Waits until this member has applied `index`; false when it stops before.
+    pub(crate) async fn wait_applied(&self, index: u64) -> bool {
+        let mut applied = self.applied.clone();
+        applied.wait_for(|reached| *reached >= Some(index)).await.is_ok()
+    }
+
+    /// Joins the next barrier round.
+    pub(crate) async fn barrier(&self, timeout: Duration) -> Result<Barrier, Unavailable> {
+        let (waiter, waiting) = tokio::sync::oneshot::channel();
+        self.waiters.send(waiter).map_err(|_| Unavailable::Stopping)?;
+        match tokio::time::timeout(timeout, waiting).await {
+            Ok(answer) => answer.map_err(|_| Unavailable::Stopping)?,
+            Err(_) => Err(Unavailable::NoQuorum),
+        }
+    }
+
+    /// Starts the consensus library on the opened storage.
+    pub(crate) async fn start_library(&self, transport: Arc<dyn Transport>) -> io::Result<Raft> {
+        let library = Arc::new(self.config.library().validate().map_err(io_error)?);
+        let network = Network { transport, witness: self.witness.clone() };
+        let store = LogStore::new(self.log.clone(), self.applier.clone());
+        let machine = Machine {
+            state: self.state.clone(),
+            applier: self.applier.clone(),
+            snapshots: self.snapshots.clone(),
+            spawner: self.seams.spawner.clone(),
+        };
+        let raft = Raft::new(self.member_id().0, library, network, store, machine)
+            .await
+            .map_err(io_error)?;
+        Ok(self.raft.get_or_init(|| raft).clone())
+    }
+}
+
+/// Watches over a running member: syncs the state at intervals, remembers what the leader learns of
+/// the others, and ends the process when the library has stopped by itself.
+pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
+    let mut metrics = raft.metrics();
+    let mut interval = tokio::time::interval(STATE_SYNC_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => inner.applier.sync_soon(),
+            changed = metrics.changed() => {
+                let now = metrics.borrow_watched().clone();
+                inner.witness.saw_metrics(&now);
+                let gone = changed.is_err();
+                if let (Err(error), false) = (&now.running_state, inner.is_stopping()) {
+                    inner.seams.fatal.raise(&format!("consensus has stopped: {error}"));
+                    return;
+                }
+                if gone {
+                    if !inner.is_stopping() {
+                        inner.seams.fatal.raise("the consensus task has ended");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What members say to each other. Encoded with [`conclave_core::codec`], so every message carries a
+//! format byte; [`PROTOCOL`] stands for the meaning.
+
+use crate::types::{AppendRequest, AppendResponse, LogId, SnapshotMeta, TypeConfig, Vote};
+use conclave_core::command::Proposal;
+use conclave_core::outcome::Applied;
+use conclave_core::replica::{Barrier, Member, NodeReport};
+use openraft::raft::{
+    SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Version of the protocol between members.
+pub const PROTOCOL: u32 = 1;
+
+/// Longest frame: the largest append request (bounded in `config`) with room to spare.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+
+/// Who calls whom; checked against the certificate before anything else is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`PROTOCOL`] of the caller.
+    pub protocol: u32,
+    /// Name of the cluster in the caller's configuration.
+    pub cluster_name: String,
+    /// The cluster that the caller belongs to; `None`: none yet.
+    pub cluster_id: Option<Uuid>,
+    /// Node id of the caller: what its certificate must name.
+    pub node_id: u32,
+    /// Member id of the caller.
+    pub member: u64,
+    /// How often the caller's data directory was started.
+    pub incarnation: u64,
+    /// Member id of the callee, once it is known.
+    pub to: Option<u64>,
+}
+
+/// A question.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Who are you, and what do you know of me?
+    Hello(Introduction),
+    /// Append outside of a stream.
+    Append(AppendRequest),
+    /// Ask for a vote.
+    Vote(VoteRequest<TypeConfig>),
+    /// Ask whether a vote would be given.
+    PreVote(VoteRequest<TypeConfig>),
+    /// Take leadership over.
+    TransferLeader(TransferLeaderRequest<TypeConfig>),
+    /// A fresh read index.
+    ReadIndex,
+    /// Propose for me.
+    Propose(Box<Proposal>),
+    /// What do you say of yourself? With the index to report the digest of, and how long to wait for
+    /// it in milliseconds.
+    Report(Option<u64>, u64),
+    /// A message of the seal protocol.
+    Seal(Vec<u8>),
+}
+
+/// An answer; the variant fits the question.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Request::Hello`].
+    Hello(Box<HelloAnswer>),
+    /// To [`Request::Append`].
+    Append(AppendResponse),
+    /// To [`Request::Vote`] and [`Request::PreVote`].
+    Vote(VoteResponse<TypeConfig>),
+    /// To [`Request::TransferLeader`].
+    TransferLeader(TransferLeaderResponse<TypeConfig>),
+    /// To [`Request::ReadIndex`].
+    ReadIndex(Barrier),
+    /// To [`Request::Propose`].
+    Proposed(Proposed),
+    /// To [`Request::Report`].
+    Report(Box<NodeReport>),
+    /// To [`Request::Seal`].
+    Seal(Vec<u8>),
+    /// The callee cannot serve this now: it is starting, or it does not lead. Nothing has happened.
+    NotNow(String),
+}
+
+/// What became of a forwarded proposal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Proposed {
+    /// It was applied.
+    Applied(Applied),
+    /// It did not enter the log.
+    NotEntered,
+    /// It may or may not take effect.
+    Unknown,
+}
+
+/// What a node shows of itself before it takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introduction {
+    /// Itself.
+    pub member: Member,
+    /// Its vote and log.
+    pub knowledge: Knowledge,
+}
+
+/// To [`Request::Hello`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloAnswer {
+    /// The node that answers.
+    pub member: Member,
+    /// Its cluster.
+    pub cluster_id: Option<Uuid>,
+    /// Whether it holds a vote or a log: it has taken part before.
+    pub has_state: bool,
+    /// Whether the caller is in its membership.
+    pub knows_caller: bool,
+    /// The most it has seen of the caller.
+    pub seen: Option<Seen>,
+}
+
+/// The most that was seen of a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its highest incarnation.
+    pub incarnation: u64,
+    /// Its newest vote and log.
+    pub knowledge: Knowledge,
+}
+
+/// How far a member is: first by vote, then by log. Under one vote both only grow, so an older copy
+/// of a data directory compares lower than what its peers saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Knowledge {
+    term: u64,
+    committed: bool,
+    last_log: Option<(u64, u64)>,
+}
+
+impl Knowledge {
+    /// From a vote and the last log id.
+    pub fn new(vote: Option<Vote>, last: Option<LogId>) -> Knowledge {
+        let last_log = last.map(|id| (id.committed_leader_id().term, id.index));
+        match vote {
+            Some(vote) => {
+                Knowledge { term: vote.leader_id.term, committed: vote.committed, last_log }
+            }
+            None => Knowledge { term: 0, committed: false, last_log },
+        }
+    }
+}
+
+/// First frame of a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SnapshotHead {
+    /// The leadership that sends it.
+    pub vote: Vote,
+    /// What it covers.
+    pub meta: SnapshotMeta,
+}
+
+/// The answer to a snapshot.
+pub type SnapshotAnswer = SnapshotResponse<TypeConfig>;
