@@ -9,6 +9,7 @@ pub mod binary;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod dev;
 pub mod failure;
 pub mod faults;
 pub mod history;

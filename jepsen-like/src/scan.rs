@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
+use uuid::Uuid;
 
 use crate::failure::{Result, ensure, require};
 
@@ -105,6 +106,11 @@ impl Needles {
             self.needles.push(Needle { what: format!("{name} ({encoding})"), bytes });
         }
     }
+}
+
+/// 32 fresh characters that nothing else holds.
+pub fn canary() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 /// All files below a directory.
