@@ -27,6 +27,8 @@ pub mod wrap;
 pub mod wrapping_keys;
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod testing;
 
 pub use conclave_formats::Algorithm;

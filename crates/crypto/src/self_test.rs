@@ -34,8 +34,10 @@ pub fn run() -> Result<(), SelfTestFailure> {
     Ok(())
 }
 
-/// Each test gives `Some(true)` if all is well.
-const TESTS: [(&str, fn() -> Option<bool>); 7] = [
+/// `Some(true)` if all is well.
+type Test = fn() -> Option<bool>;
+
+const TESTS: [(&str, Test); 7] = [
     ("AES-256-SIV", aes_siv),
     ("AES-256-GCM-SIV", aes_gcm_siv),
     ("SHA-256", sha256),

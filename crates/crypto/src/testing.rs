@@ -1,6 +1,7 @@
 //! Deterministic entropy for this crate's tests.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use conclave_core::seams::Entropy;
 use rand::rngs::StdRng;
@@ -21,21 +22,29 @@ impl Entropy for SeededEntropy {
     }
 }
 
-/// Entropy that counts up from a byte: for golden vectors, independent of any generator.
-pub(crate) struct CountingEntropy(Mutex<u8>);
+/// Entropy that hands out the given bytes, over and over: for golden vectors and for tests that choose
+/// each random byte.
+pub(crate) struct FixedEntropy {
+    bytes: Vec<u8>,
+    next: AtomicUsize,
+}
 
-impl CountingEntropy {
-    pub(crate) fn new(first: u8) -> CountingEntropy {
-        CountingEntropy(Mutex::new(first))
+impl FixedEntropy {
+    pub(crate) fn new(bytes: &[u8]) -> FixedEntropy {
+        FixedEntropy { bytes: bytes.to_vec(), next: AtomicUsize::new(0) }
+    }
+
+    /// Bytes that count up from 0.
+    pub(crate) fn counting() -> FixedEntropy {
+        FixedEntropy::new(&(0..=255).collect::<Vec<u8>>())
     }
 }
 
-impl Entropy for CountingEntropy {
+impl Entropy for FixedEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut next = self.0.lock().unwrap();
-        for byte in buffer {
-            *byte = *next;
-            *next = next.wrapping_add(1);
+        let first = self.next.fetch_add(buffer.len(), Ordering::Relaxed);
+        for (at, byte) in buffer.iter_mut().enumerate() {
+            *byte = self.bytes[(first + at) % self.bytes.len()];
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every decoder is total: any bytes give a value or one of a closed list of errors, never a panic.
 //! Deliberately absent: ciphers, entropy, clocks, I/O other than reading from a given [`std::io::Read`].
-//! What is secret (share bytes, token secrets) goes through the table-free [`base32`] codec only.
+//! What is secret (share bytes, token secrets) goes through the table-free codec of `base32.rs` only.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 

@@ -10,7 +10,7 @@
 //!
 //! The lines hold the 33 bytes of the share (x, then y) and four bytes of a BLAKE3 digest over
 //! first line and share: 37 bytes in exactly 60 characters. `CC` checks the line, its number and
-//! ten bits of a digest of the first line, see [`crate::line_check`] for what it catches: one or two
+//! ten bits of a digest of the first line, see `line_check.rs` for what it catches: one or two
 //! wrong characters, exchanged characters and exchanged lines with certainty; a wrong first line is
 //! missed once in 2^32 times.
 
