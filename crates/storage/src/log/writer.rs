@@ -12,13 +12,18 @@ use crate::seams::Disk;
 
 /// Runs until the log is closed or a commit fails. The same code is a thread in production and a
 /// task in the simulator.
-pub(super) async fn run(
+pub(super) fn run(
     shared: Arc<Shared>,
     database: Database,
     disk: Arc<dyn Disk>,
     fatal: FatalHook,
-) {
-    let _end = End(shared.clone());
+) -> impl Future<Output = ()> + Send {
+    // Outside of the loop, so that it is there even if the loop is dropped before it ever ran.
+    let end = End(shared);
+    async move { write_batches(&end.0, database, disk, fatal).await }
+}
+
+async fn write_batches(shared: &Shared, database: Database, disk: Arc<dyn Disk>, fatal: FatalHook) {
     loop {
         while !shared.has_work() {
             shared.wake.notified().await;
@@ -29,7 +34,7 @@ pub(super) async fn run(
         }
         let mut batch = shared.take_batch();
         if let Err(reason) = commit(&database, &batch) {
-            return fail(&shared, batch, &reason, &fatal);
+            return fail(shared, batch, &reason, &fatal);
         }
         shared.committed(&batch);
         let close = batch.pop_if(|operation| matches!(operation, Op::Close { .. }));
