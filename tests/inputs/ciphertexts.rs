@@ -1,12 +1,11 @@
 //! Ciphertexts that were changed, cut, mixed up, or belong to somebody else.
 
+use conclave_formats::ciphertext::{HEADER_LEN, bytes_of_text};
 use conclave_harness::{Cli, Cluster, Result, ensure};
 
 use crate::common::binary;
 use crate::table::{all_refused, read, write, wrong};
 
-/// Length of the header of the binary form, see docs/formats.md.
-const HEADER: usize = 38;
 /// More than one chunk of the stream form.
 const LARGE: usize = 200 * 1024;
 
@@ -20,7 +19,8 @@ fn changed_ciphertexts_are_refused_and_leave_nothing() -> Result<()> {
     write(&cluster, "plain", b"some data that matters")?;
     let large: Vec<u8> = (0..LARGE).map(|place| (place / 7) as u8).collect();
     write(&cluster, "large", &large)?;
-    cli.ok(&["encrypt", "mine", "plain", "--format", "binary", "--out", "bin"])?;
+    let text = cli.ok(&["encrypt", "mine", "plain"])?.text();
+    write(&cluster, "bin", &bytes_of_text(&text).unwrap())?;
     cli.ok(&["encrypt", "mine", "plain", "--aad", "right", "--out", "bound"])?;
     cli.ok(&["encrypt", "mine", "large", "--out", "stream"])?;
     cli.ok(&["encrypt", "mine", "large", "--aad", "right", "--out", "bound-stream"])?;
@@ -88,11 +88,11 @@ fn flipped_bytes(cluster: &Cluster, cli: &Cli) -> Result<()> {
         let out = cli.clone().stdin(&bytes).run(&["decrypt", "--out", "x", "-o", "json"])?;
         // In the header the flipped byte may name another key, version or format: also a refusal.
         let error = out.error().map_err(|failure| failure.context(format!("byte {place}")))?;
-        let expected = place < HEADER || error["reason"] == "CIPHERTEXT_INVALID";
+        let expected = place < HEADER_LEN || error["reason"] == "CIPHERTEXT_INVALID";
         ensure(out.code == 1 && expected, || format!("byte {place}: {}", out.describe()))?;
         ensure(!cluster.dir().join("x").exists(), || format!("byte {place} left a file"))?;
     }
-    for length in [0, 3, HEADER - 1, HEADER + 15, whole.len() - 1] {
+    for length in [0, 3, HEADER_LEN - 1, HEADER_LEN + 15, whole.len() - 1] {
         let out =
             cli.clone().stdin(&whole[..length]).run(&["decrypt", "--out", "x", "-o", "json"])?;
         out.error().map_err(|failure| failure.context(format!("cut at {length}")))?;
