@@ -93,10 +93,18 @@ mod selection {
 
     /// Runs `f` with a mutant switched on for this thread: for tests of single functions.
     pub fn with<T>(mutant: Mutant, f: impl FnOnce() -> T) -> T {
+        let _off_at_the_end = SwitchOff;
         THREAD.set(Some(mutant));
-        let result = f();
-        THREAD.set(None);
-        result
+        f()
+    }
+
+    /// Switches off when it goes, also when the test between has panicked.
+    struct SwitchOff;
+
+    impl Drop for SwitchOff {
+        fn drop(&mut self) {
+            THREAD.set(None);
+        }
     }
 
     pub(super) fn chosen() -> Option<Mutant> {

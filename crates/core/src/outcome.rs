@@ -104,8 +104,8 @@ pub enum Refusal {
     /// The command cannot be given by this kind of caller.
     #[error("this caller cannot do this; it takes an operator certificate of the cluster")]
     WrongCaller,
-    /// Nobody binds or unbinds a role of their own.
-    #[error("nobody binds a role to themselves")]
+    /// Nobody binds or unbinds a role of their own, nor joins or leaves a group by themselves.
+    #[error("nobody changes their own roles or groups")]
     SelfGrant,
     /// Nobody grants a role they do not hold.
     #[error("the caller may not grant the role {role}")]
@@ -163,7 +163,7 @@ pub enum Refusal {
         what: Thing,
     },
     /// A name is taken.
-    #[error("a {what} with this name exists already")]
+    #[error("this {what} exists already")]
     AlreadyExists {
         /// What was to be made.
         what: Thing,

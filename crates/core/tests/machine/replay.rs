@@ -1,0 +1,104 @@
+//! Equal log, equal bytes: one log through two implementations of the records.
+
+use crate::layered::LayeredRecords;
+use crate::machine::Machine;
+use crate::random_log::Author;
+use conclave_core::codec;
+use conclave_core::command::{Command, Entry};
+use conclave_core::outcome::{Applied, Outcome};
+use conclave_core::records::{MemoryRecords, Records};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often states are compared as a whole and recomputed from nothing.
+const COMPARED_EVERY: usize = 200;
+
+pub fn log_of(seed: u64, length: usize) -> Vec<Entry> {
+    let mut author = Author::new(seed);
+    (0..length).map(|_| author.entry()).collect()
+}
+
+pub fn replay<R: Records + Default>(log: &[Entry]) -> (Machine<R>, Vec<Applied>) {
+    let mut machine = Machine::<R>::default();
+    let answers = log.iter().map(|entry| machine.step(entry).0).collect();
+    (machine, answers)
+}
+
+fn assert_both_agree(seed: u64, length: usize) {
+    let mut author = Author::new(seed);
+    let mut memory = Machine::<MemoryRecords>::default();
+    let mut layered = Machine::<LayeredRecords>::default();
+    for n in 1..=length {
+        let entry = author.entry();
+        let decoded: Entry = codec::decode(&codec::encode(&entry)).unwrap();
+        assert_eq!(memory.step(&entry), layered.step(&decoded), "entry {n}: {entry:?}");
+        assert_eq!(memory.digest, layered.digest, "digest after entry {n}: {entry:?}");
+        assert_eq!(memory.counters(), layered.counters(), "audit chain after entry {n}");
+        if n % COMPARED_EVERY == 0 || n == length {
+            assert_eq!(memory.dump(), layered.dump(), "records after entry {n}");
+            memory.assert_recomputable();
+            layered.assert_recomputable();
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "tests read their scale from the environment")]
+fn cases() -> u32 {
+    let scale = std::env::var("CONCLAVE_TEST_SCALE");
+    if scale.as_deref() == Ok("full") { 200 } else { 6 }
+}
+
+proptest! {
+    // A failure prints its seed and the shortest log of that seed that fails.
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn one_log_two_records_equal_bytes(seed in any::<u64>().no_shrink(), length in 1usize..4_000) {
+        assert_both_agree(seed, length);
+    }
+
+    /// What requests decide from is the state, after every single entry.
+    #[test]
+    fn the_view_is_the_state_after_every_entry(seed in any::<u64>().no_shrink(), length in 1usize..300) {
+        let mut machine = Machine::<LayeredRecords>::default();
+        for entry in log_of(seed, length) {
+            machine.step(&entry);
+            machine.assert_recomputable();
+        }
+    }
+}
+
+/// Otherwise the properties above would say little.
+#[test]
+fn the_random_log_reaches_what_can_be_reached() {
+    let log = log_of(1, 6_000);
+    let (machine, answers) = replay::<MemoryRecords>(&log);
+    let mut done = BTreeMap::<&str, u32>::new();
+    let mut refused = BTreeMap::<&str, u32>::new();
+    let mut refusals = BTreeSet::new();
+    let mut replayed = 0;
+    for (entry, answer) in log.iter().zip(&answers) {
+        let name = entry.proposal.command.name();
+        match &answer.outcome {
+            _ if answer.replayed => replayed += 1,
+            Outcome::Done(_) => *done.entry(name).or_default() += 1,
+            Outcome::Refused(refusal) => {
+                *refused.entry(name).or_default() += 1;
+                refusals.insert(crate::examples::place_of_refusal(refusal));
+            }
+        }
+    }
+    println!("done {done:#?} refused {refused:#?} replayed {replayed}");
+    let names: BTreeSet<_> = crate::examples::commands().iter().map(Command::name).collect();
+    assert_eq!(done.keys().copied().collect::<BTreeSet<_>>(), names, "commands that were done");
+    assert_eq!(refused.keys().copied().collect::<BTreeSet<_>>(), names, "commands refused");
+    assert!(replayed > 100, "{replayed} replays");
+    assert!(machine.counters().memory_floor > 1_000, "requests were forgotten");
+    let missing: Vec<_> = crate::examples::refusals()
+        .into_iter()
+        .filter(|refusal| !refusals.contains(&crate::examples::place_of_refusal(refusal)))
+        .map(|refusal| format!("{refusal:?}"))
+        .collect();
+    // Applying never uses a version, and chance does not rotate one key a hundred times.
+    assert_eq!(missing, ["VersionDisabled { version: 2 }", "VersionLimit"]);
+}
