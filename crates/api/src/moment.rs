@@ -1,0 +1,92 @@
+//! The one view from which a request is judged, and the time at which.
+
+use crate::call::{Call, MIN_INDEX};
+use crate::context::Context;
+use crate::error::ApiError;
+use conclave_core::access::{self, Authenticated, Authorized};
+use conclave_core::mutants::Mutant;
+use conclave_core::roles::Action;
+use conclave_core::view::View;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A view with the time to judge credentials by, in milliseconds since the Unix epoch.
+#[derive(Clone)]
+pub(crate) struct Moment {
+    pub(crate) view: Arc<View>,
+    pub(crate) now_ms: u64,
+}
+
+/// A caller that was judged at one moment.
+pub(crate) struct Judged {
+    pub(crate) who: Authenticated,
+    pub(crate) authorized: Authorized,
+}
+
+impl Context {
+    /// A moment that covers everything acknowledged before this call: a read barrier, then one view.
+    pub(crate) async fn fresh(&self, call: &Call) -> Result<Moment, ApiError> {
+        call.credential()?;
+        if Mutant::NoReadBarrier.active() {
+            return Ok(self.local());
+        }
+        let moment = self.barrier(call.deadline.remaining()).await?;
+        // A barrier covers whatever any node has ever answered with.
+        match call.min_index {
+            Some(seen) if seen > moment.covers => Err(ApiError::field(
+                MIN_INDEX,
+                format!("the cluster is at log index {}, {seen} is ahead of it", moment.covers),
+            )),
+            _ => Ok(moment.moment),
+        }
+    }
+
+    /// A barrier on its own.
+    pub(crate) async fn barrier(&self, timeout: Duration) -> Result<Covered, ApiError> {
+        let barrier = self.replica().read_barrier(timeout).await?;
+        // The observer is told before an index is published to barriers: the view is at or above it.
+        let view = self.view.load_full();
+        let now_ms = view.cluster_time_ms().max(barrier.time_ms);
+        Ok(Covered { moment: Moment { view, now_ms }, covers: barrier.index })
+    }
+
+    /// What this node knows without asking anybody: only for what is judged again later.
+    pub(crate) fn local(&self) -> Moment {
+        let view = self.view.load_full();
+        let now_ms = view.cluster_time_ms().max(self.clock.wall_ms());
+        Moment { view, now_ms }
+    }
+}
+
+/// A moment and the log index that its barrier covers.
+pub(crate) struct Covered {
+    pub(crate) moment: Moment,
+    pub(crate) covers: u64,
+}
+
+impl Moment {
+    /// Who the caller is, with a credential that is good at this moment.
+    pub(crate) fn authenticate(&self, call: &Call) -> Result<Authenticated, ApiError> {
+        let identified = call.credential()?.identify(&self.view, &call.peer);
+        let caller = match identified {
+            // Before init there are no principals; that says more than an unknown credential.
+            Err(_) if self.view.seal().is_none() => return Err(ApiError::not_initialized()),
+            identified => identified?,
+        };
+        Ok(access::authenticate(&*self.view, &caller, self.now_ms)?)
+    }
+
+    /// Who the caller is, and the proof that a role permits `action`.
+    pub(crate) fn judge(&self, call: &Call, action: Action) -> Result<Judged, ApiError> {
+        let who = self.authenticate(call)?;
+        let authorized = access::authorize(&*self.view, &who, action, self.now_ms)?;
+        Ok(Judged { who, authorized })
+    }
+
+    /// The same time with the newest view: for a view that turned out to be older than a record.
+    pub(crate) fn renewed(&self, context: &Context) -> Moment {
+        let view = context.view.load_full();
+        let now_ms = view.cluster_time_ms().max(self.now_ms);
+        Moment { view, now_ms }
+    }
+}

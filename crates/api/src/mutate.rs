@@ -1,0 +1,144 @@
+//! The way of a mutation: authorize, prepare a command, propose, and read back what it came to.
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::error::ApiError;
+use crate::limits::PREPARE_ATTEMPTS;
+use crate::moment::Moment;
+use conclave_core::command::{Caller, Command, Proposal};
+use conclave_core::ids::RequestId;
+use conclave_core::outcome::{Applied, Effect, Outcome, Refusal};
+use conclave_core::reason::Reason;
+use conclave_core::replica::{ProposeError, StateRead};
+use conclave_core::roles::Action;
+use conclave_core::state::State;
+
+/// A mutation before it is prepared.
+pub(crate) struct Mutation<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request: RequestId,
+    /// See [`crate::digest`].
+    pub(crate) digest: [u8; 32],
+    /// What the caller must be permitted to do.
+    pub(crate) action: Action,
+}
+
+/// From what a command is prepared. Only a hint: apply judges again.
+pub(crate) struct Basis<'a> {
+    pub(crate) moment: &'a Moment,
+    pub(crate) state: State<'a>,
+}
+
+/// A mutation that has happened.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Log index of the entry that had the effect.
+    pub(crate) index: u64,
+    /// Whether this is the remembered answer of an earlier request.
+    pub(crate) replayed: bool,
+    pub(crate) effect: Effect,
+}
+
+impl Context {
+    /// Runs a mutation. `prepare` is called again with a newer basis when another mutation came
+    /// first or the local state was too old to say no.
+    pub(crate) async fn mutate(
+        &self,
+        mutation: Mutation<'_>,
+        mut prepare: impl FnMut(&Basis<'_>) -> Result<Command, ApiError> + Send,
+    ) -> Result<Done, ApiError> {
+        mutation.call.credential()?;
+        let mut moment = self.local();
+        let mut is_fresh = false;
+        for _ in 0..PREPARE_ATTEMPTS {
+            let (caller, command) = match self.prepared(&mutation, &moment, &mut prepare) {
+                Ok(prepared) => prepared,
+                // A sealed node stays sealed whatever the others know.
+                Err(error) if is_fresh || error.reason() == Some(Reason::Sealed) => {
+                    return Err(error);
+                }
+                Err(_) => {
+                    moment = self.fresh(mutation.call).await?;
+                    is_fresh = true;
+                    continue;
+                }
+            };
+            match self.propose(&mutation, caller, command).await? {
+                Applied { outcome: Outcome::Refused(Refusal::Superseded), .. } => {
+                    moment = self.fresh(mutation.call).await?;
+                    is_fresh = true;
+                }
+                Applied { outcome: Outcome::Refused(refusal), .. } => return Err(refusal.into()),
+                Applied { outcome: Outcome::Done(effect), index, replayed } => {
+                    return Ok(Done { index, replayed, effect });
+                }
+            }
+        }
+        Err(Refusal::Superseded.into())
+    }
+
+    fn prepared(
+        &self,
+        mutation: &Mutation<'_>,
+        moment: &Moment,
+        prepare: &mut impl FnMut(&Basis<'_>) -> Result<Command, ApiError>,
+    ) -> Result<(Caller, Command), ApiError> {
+        let judged = moment.judge(mutation.call, mutation.action)?;
+        let state = self.replica().state();
+        let command = prepare(&Basis { moment, state: State(&*state) })?;
+        Ok((judged.who.caller().clone(), command))
+    }
+
+    async fn propose(
+        &self,
+        mutation: &Mutation<'_>,
+        caller: Caller,
+        command: Command,
+    ) -> Result<Applied, ApiError> {
+        let request = mutation.request;
+        let proposal = Proposal {
+            caller,
+            request,
+            request_digest: mutation.digest,
+            seen_index: mutation.call.min_index,
+            command,
+        };
+        let answer = self.replica().propose(proposal, mutation.call.deadline.remaining()).await;
+        answer.map_err(|error| match error {
+            ProposeError::Unknown => ApiError::from(error).with("request_id", request.to_string()),
+            ProposeError::Unavailable(_) => error.into(),
+        })
+    }
+
+    /// The state at or above the entry that a mutation became, from which its answer is rendered.
+    pub(crate) async fn state_at(
+        &self,
+        index: u64,
+        call: &Call,
+    ) -> Result<Box<dyn StateRead>, ApiError> {
+        let state = self.replica().state();
+        if state.applied_index() >= index {
+            return Ok(state);
+        }
+        drop(state);
+        // The entry is committed, so a barrier covers it; without one this node cannot tell when it
+        // has caught up.
+        let covered = self.barrier(call.deadline.remaining()).await;
+        let state = self.replica().state();
+        if state.applied_index() >= index {
+            return Ok(state);
+        }
+        Err(ApiError::outcome_unknown(match covered {
+            Ok(_) => "the change was made, but this node does not have it yet".to_owned(),
+            Err(error) => format!("the change was made, but not read back: {}", error.message()),
+        }))
+    }
+}
+
+/// The state machine answered with something that does not belong to the command.
+pub(crate) fn unexpected_effect() -> ApiError {
+    ApiError::alarm("the effect of a command is not one that it can have")
+}
+
+#[cfg(test)]
+mod tests;
