@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
@@ -25,6 +25,9 @@ const INDEX: &str = "x-conclave-index";
 /// How much earlier than ours the node's deadline ends: at most this, so that its own answer (say,
 /// that it has no quorum) still arrives.
 const ANSWER_SLACK: Duration = Duration::from_millis(250);
+
+/// How long a node is listened to for the reason why it refused our certificate.
+const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 
 /// What became of one attempt.
 pub(crate) enum Attempt<T> {
@@ -56,7 +59,8 @@ impl Caller {
         self.index.load(Ordering::Relaxed)
     }
 
-    /// One attempt within `budget`, asking for a state at or above `min_index`.
+    /// One attempt within `budget`, asking for a state at or above `min_index`. If nothing left
+    /// because a connection from before had died, a new one is tried at once.
     pub(crate) async fn attempt<Req, Res, F, Fut>(
         &self,
         node: &Node,
@@ -71,31 +75,64 @@ impl Caller {
         Fut: Future<Output = Result<Response<Res>, Status>>,
     {
         let end = Instant::now() + budget;
-        let wire = match timeout(budget, node.wire(&self.tls)).await {
-            Ok(Ok(wire)) => wire,
-            Ok(Err(why)) => return Attempt::NotSent(unreachable(node, &why)),
-            Err(_) => {
-                let why = format!("no connection within {}", seconds(budget));
-                return Attempt::NotSent(unreachable(node, &why));
+        loop {
+            let wire = match timeout_at(end, node.wire(&self.tls)).await {
+                Ok(Ok(wire)) => wire,
+                Ok(Err(why)) => return Attempt::NotSent(unreachable(node, &why)),
+                Err(_) => {
+                    let why = format!("no connection within {}", seconds(budget));
+                    return Attempt::NotSent(unreachable(node, &why));
+                }
+            };
+            let reused = wire.reused;
+            let left = end.saturating_duration_since(Instant::now());
+            let message = self.message(request.clone(), min_index, left);
+            let outcome = match timeout_at(end, call(wire, message)).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    node.forget().await;
+                    return Attempt::Lost(no_answer(node, budget));
+                }
+            };
+            match self.outcome(node, outcome) {
+                Attempt::NotSent(_) if reused => node.forget().await,
+                failed @ (Attempt::NotSent(_) | Attempt::Lost(_)) if !reused => {
+                    return self.explain(node, end, failed).await;
+                }
+                other => return other,
             }
-        };
-        let left = end.saturating_duration_since(Instant::now());
-        let mut message = Request::new(request.clone());
+        }
+    }
+
+    /// The same failure of a fresh connection, unless the cause is that the node refuses our
+    /// certificate: then no request was looked at.
+    async fn explain<Res>(&self, node: &Node, end: Instant, failed: Attempt<Res>) -> Attempt<Res> {
+        if !self.tls.client_auth_cert_resolver.has_certs() {
+            return failed;
+        }
+        let end = end.min(Instant::now() + REFUSAL_WAIT);
+        match timeout_at(end, node.certificate_refusal(&self.tls)).await {
+            Ok(Some(alert)) => Attempt::Refused(certificate_refused(node, &alert)),
+            _ => failed,
+        }
+    }
+
+    fn message<Req>(&self, request: Req, min_index: u64, left: Duration) -> Request<Req> {
+        let mut message = Request::new(request);
         *message.metadata_mut() = MetadataMap::from_headers(self.headers(min_index));
         message.set_timeout(left.saturating_sub(ANSWER_SLACK.min(left / 10)));
-        match timeout(left, call(wire, message)).await {
-            Ok(Ok(answer)) => {
+        message
+    }
+
+    fn outcome<Res>(&self, node: &Node, outcome: Result<Response<Res>, Status>) -> Attempt<Res> {
+        match outcome {
+            Ok(answer) => {
                 self.note_index(answer.metadata());
                 Attempt::Answered(answer.into_inner())
             }
-            Ok(Err(status)) => {
+            Err(status) => {
                 self.note_index(status.metadata());
                 classify(node, &status)
-            }
-            Err(_) => {
-                node.forget().await;
-                let text = format!("{} gave no answer within {}", node.addr(), seconds(budget));
-                Attempt::Lost(Error::new(Reason::DeadlineExceeded, text, "see `conclave status`"))
             }
         }
     }
@@ -124,11 +161,7 @@ fn classify<T>(node: &Node, status: &Status) -> Attempt<T> {
         return Attempt::Refused(refusal);
     }
     if let Some(cause) = status.source().and_then(|cause| cause.downcast_ref::<TransportError>()) {
-        let why = cause.to_string();
-        if let Some(alert) = why.split("received fatal alert: ").nth(1) {
-            return Attempt::Refused(certificate_refused(node, alert));
-        }
-        let error = unreachable(node, &why);
+        let error = unreachable(node, &cause.to_string());
         return if cause.sent { Attempt::Lost(error) } else { Attempt::NotSent(error) };
     }
     let error = Error::from_bare_status(status, node.addr());
@@ -154,8 +187,11 @@ fn unreachable(node: &Node, why: &str) -> Error {
     )
 }
 
-/// In TLS 1.3 the refusal of a client certificate arrives after the handshake, before any request
-/// is looked at.
+fn no_answer(node: &Node, budget: Duration) -> Error {
+    let text = format!("{} gave no answer within {}", node.addr(), seconds(budget));
+    Error::new(Reason::DeadlineExceeded, text, "see `conclave status`")
+}
+
 fn certificate_refused(node: &Node, alert: &str) -> Error {
     Error::new(
         Reason::Unauthenticated,

@@ -13,8 +13,10 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::body::Body;
 use tower::Service;
 
@@ -30,20 +32,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to `host:port`, checks that the certificate is for `name`, and starts HTTP/2. The
-    /// connection is driven by a task of the current runtime.
+    /// Connects, checks that the certificate is for `name`, and starts HTTP/2. The connection is
+    /// driven by a task of the current runtime.
     pub(crate) async fn open(
-        host: &str,
-        port: u16,
+        address: (&str, u16),
         name: ServerName<'static>,
         tls: Arc<ClientConfig>,
     ) -> Result<Self, String> {
-        let tcp = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
-        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
-        let stream = TlsConnector::from(tls)
-            .connect(name, tcp)
-            .await
-            .map_err(|error| format!("TLS: {error}"))?;
+        let stream = tls_stream(address, name, tls).await?;
         if stream.get_ref().1.alpn_protocol() != Some(ALPN_H2) {
             return Err("it does not speak HTTP/2: is this the API port of a node?".to_owned());
         }
@@ -61,6 +57,31 @@ impl Connection {
     pub(crate) fn is_closed(&self) -> bool {
         self.send.is_closed()
     }
+}
+
+/// Why the other side refuses our certificate, if it does. In TLS 1.3 that is said only after the
+/// handshake, when requests may be under way already, and their failure hides it: so this connects
+/// again, sends nothing and listens.
+pub(crate) async fn certificate_refusal(
+    address: (&str, u16),
+    name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
+) -> Option<String> {
+    let mut stream = tls_stream(address, name, tls).await.ok()?;
+    let error = stream.read(&mut [0; 1]).await.err()?;
+    let text = error.to_string();
+    text.split_once("received fatal alert: ").map(|(_, alert)| alert.to_owned())
+}
+
+async fn tls_stream(
+    address: (&str, u16),
+    name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, String> {
+    let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let stream = TlsConnector::from(tls).connect(name, tcp).await;
+    stream.map_err(|error| format!("TLS: {error}"))
 }
 
 impl Service<http::Request<Body>> for Connection {

@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::sync::Mutex;
 
-use crate::connection::Connection;
+use crate::connection::{self, Connection};
 use crate::error::Error;
 use crate::reason::Reason;
 
@@ -25,6 +25,8 @@ pub(crate) struct Node {
 pub(crate) struct Wire {
     pub(crate) connection: Connection,
     pub(crate) origin: Uri,
+    /// The connection was open before this call.
+    pub(crate) reused: bool,
 }
 
 impl Node {
@@ -65,15 +67,24 @@ impl Node {
     /// The open connection, or a new one.
     pub(crate) async fn wire(&self, tls: &Arc<ClientConfig>) -> Result<Wire, String> {
         let mut open = self.open.lock().await;
-        let connection = match open.as_ref().filter(|connection| !connection.is_closed()) {
-            Some(connection) => connection.clone(),
+        let (connection, reused) = match open.as_ref().filter(|open| !open.is_closed()) {
+            Some(connection) => (connection.clone(), true),
             None => {
                 let tls = Arc::clone(tls);
-                let fresh = Connection::open(&self.host, self.port, self.name.clone(), tls).await?;
-                open.insert(fresh).clone()
+                let fresh = Connection::open(self.address(), self.name.clone(), tls).await?;
+                (open.insert(fresh).clone(), false)
             }
         };
-        Ok(Wire { connection, origin: self.origin.clone() })
+        Ok(Wire { connection, origin: self.origin.clone(), reused })
+    }
+
+    /// Why the node refuses our certificate, if it does.
+    pub(crate) async fn certificate_refusal(&self, tls: &Arc<ClientConfig>) -> Option<String> {
+        connection::certificate_refusal(self.address(), self.name.clone(), Arc::clone(tls)).await
+    }
+
+    fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     /// Drops a connection on which no answer came, so that the next call makes a new one.
