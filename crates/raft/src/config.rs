@@ -28,6 +28,8 @@ pub struct RaftConfig {
     pub election: Duration,
     /// Entries after which a snapshot is built.
     pub snapshot_after: u64,
+    /// Seed of the jitter of election timeouts: random in production, chosen by the simulator.
+    pub seed: u64,
     /// Version of the software, for `status`.
     pub version: String,
 }

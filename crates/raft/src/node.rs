@@ -7,7 +7,7 @@ use crate::log_store::LogStore;
 use crate::machine::{Applier, ApplierParts, Digests, Machine, StateSync};
 use crate::network::Network;
 use crate::transport::Transport;
-use crate::types::{Metrics, Raft, io_error};
+use crate::types::{Metrics, Raft, Runtime, io_error};
 use crate::witness::Witness;
 use arc_swap::ArcSwapOption;
 use conclave_core::ids::MemberId;
@@ -142,6 +142,11 @@ impl RaftNode {
         inner.log.close().await.map_err(io_error)
     }
 
+    /// How often the data directory was started, this time included.
+    pub fn incarnation(&self) -> u64 {
+        self.inner.incarnation
+    }
+
     /// How many barrier rounds were sent since the start.
     pub fn barrier_rounds(&self) -> u64 {
         self.inner.barrier_rounds.load(Ordering::Relaxed)
@@ -194,15 +199,14 @@ impl Inner {
         let library = Arc::new(self.config.library().validate().map_err(io_error)?);
         let network = Network { transport, witness: self.witness.clone() };
         let store = LogStore::new(self.log.clone(), self.applier.clone());
-        let machine = Machine {
-            state: self.state.clone(),
-            applier: self.applier.clone(),
-            snapshots: self.snapshots.clone(),
-            spawner: self.seams.spawner.clone(),
-        };
-        let raft = Raft::new(self.member_id().0, library, network, store, machine)
-            .await
-            .map_err(io_error)?;
+        let machine = Machine::new(
+            self.state.clone(),
+            self.applier.clone(),
+            self.snapshots.clone(),
+            self.seams.spawner.clone(),
+        );
+        let starting = Raft::new(self.member_id().0, library, network, store, machine);
+        let raft = Runtime::scope(self.config.seed, starting).await.map_err(io_error)?;
         Ok(self.raft.get_or_init(|| raft).clone())
     }
 }

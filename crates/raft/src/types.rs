@@ -9,6 +9,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+/// Draws its jitter from the seed of the scope in which the library was started, so that a simulation
+/// can be repeated.
+pub type Runtime = openraft_rt::deterministic_rng::DeterministicRng<openraft_rt_tokio::TokioRuntime>;
+
 openraft::declare_raft_types!(
     /// What the consensus library is instantiated with. One leader a term, as in the Raft paper.
     pub TypeConfig:
@@ -18,8 +22,7 @@ openraft::declare_raft_types!(
         Node = Member,
         Term = u64,
         LeaderId = leader_id_std::LeaderId<u64, u64>,
-        // Draws from a seed where the simulator has set one, else from the operating system.
-        AsyncRuntime = openraft_rt::deterministic_rng::DeterministicRng<openraft_rt_tokio::TokioRuntime>,
+        AsyncRuntime = Runtime,
 );
 
 /// The consensus library, bound to our state machine.

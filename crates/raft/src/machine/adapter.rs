@@ -17,10 +17,22 @@ const BATCH: usize = 256;
 /// The handle of the consensus library to the applier and the snapshots.
 #[derive(Clone)]
 pub struct Machine {
-    pub(crate) state: StateFile,
-    pub(crate) applier: StateSync,
-    pub(crate) snapshots: SnapshotStore,
-    pub(crate) spawner: Arc<dyn Spawner>,
+    state: StateFile,
+    applier: StateSync,
+    snapshots: SnapshotStore,
+    spawner: Arc<dyn Spawner>,
+}
+
+impl Machine {
+    /// Binds the state, its applier and the snapshots; snapshots are built by `spawner`.
+    pub fn new(
+        state: StateFile,
+        applier: StateSync,
+        snapshots: SnapshotStore,
+        spawner: Arc<dyn Spawner>,
+    ) -> Machine {
+        Machine { state, applier, snapshots, spawner }
+    }
 }
 
 impl RaftStateMachine<TypeConfig> for Machine {

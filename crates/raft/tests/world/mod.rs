@@ -1,0 +1,336 @@
+//! A cluster in one process: the real member code on simulated disks, with messages that are handed
+//! over directly. Time is tokio's paused clock.
+
+use conclave_core::command::{Caller, Command, Proposal, RecordShare};
+use conclave_core::digest::Touched;
+use conclave_core::ids::{CeremonyId, MemberId, RequestId};
+use conclave_core::outcome::Applied;
+use conclave_core::records::RecordsRead;
+use conclave_core::replica::{BoxFuture, Member, Observer, PeerSeal, ProposeError, Replica};
+use conclave_raft::transport::{AppendAnswers, Handler, Target, Transport, TransportError};
+use conclave_raft::wire::{Answer, Header, PROTOCOL, Request, SnapshotAnswer, SnapshotHead};
+use conclave_raft::{InitialMember, PeerSide, RaftConfig, RaftNode, Seams};
+use conclave_storage::{Disk, OpenMode, SnapshotFile};
+use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use uuid::Uuid;
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All members by node id, and which of them cannot be reached.
+#[derive(Default)]
+struct Net {
+    members: BTreeMap<u32, (Header, Arc<PeerSide>)>,
+    cut: BTreeSet<u32>,
+    read_index_asked: u64,
+    gate: Option<Arc<tokio::sync::Notify>>,
+}
+
+#[derive(Clone, Default)]
+pub struct World {
+    net: Arc<Mutex<Net>>,
+    pub snapshot_after: u64,
+    size: u32,
+}
+
+pub struct TestMember {
+    pub node: RaftNode,
+    pub disk: SimDisk,
+    pub fatal: FatalLog,
+}
+
+impl World {
+    pub fn new(size: u32) -> World {
+        World { size, snapshot_after: 10_000, ..World::default() }
+    }
+
+    /// Starts all members on new disks and waits until each has applied the first entry.
+    pub async fn form(&self) -> Vec<TestMember> {
+        let mut members = Vec::new();
+        for id in 1..=self.size {
+            members.push(self.start(id, SimDisk::default(), None).await);
+        }
+        for member in &members {
+            barrier(&member.node).await;
+        }
+        members
+    }
+
+    /// Starts a member on a disk; `cluster` is what `node.json` would hold.
+    pub async fn start(&self, id: u32, disk: SimDisk, cluster: Option<Uuid>) -> TestMember {
+        self.start_as(id, u64::from(id) * 111, disk, cluster).await
+    }
+
+    pub async fn start_as(
+        &self,
+        id: u32,
+        member: u64,
+        disk: SimDisk,
+        cluster: Option<Uuid>,
+    ) -> TestMember {
+        let fatal = FatalLog::default();
+        let initial_members = (1..=self.size)
+            .map(|id| InitialMember { id, peer: format!("node-{id}:1"), api: format!("api-{id}:1") })
+            .collect();
+        let config = RaftConfig {
+            cluster_name: "test".to_owned(),
+            cluster_id: cluster,
+            new_cluster_id: Uuid::from_u128(u128::from(member)),
+            member: Member {
+                member,
+                node_id: id,
+                api: format!("api-{id}:1"),
+                peer: format!("node-{id}:1"),
+                node_key: [id as u8; 32],
+                voter: true,
+            },
+            initial_members,
+            heartbeat: Duration::from_millis(250),
+            election: Duration::from_millis(1_500),
+            snapshot_after: self.snapshot_after,
+            seed: member,
+            version: "test".to_owned(),
+        };
+        let clock = Arc::new(ManualClock::default());
+        clock.advance_ms(1_000);
+        let seams = Seams {
+            disk: Arc::new(disk.clone()),
+            spawner: Arc::new(TaskSpawner),
+            fatal: fatal.hook(),
+            clock,
+            observer: Arc::new(Nothing),
+            seal: Arc::new(Nothing),
+            on_cluster_id: Arc::new(|_| Ok(())),
+        };
+        let node = RaftNode::open(config, seams).await.unwrap();
+        let side = Arc::new(PeerSide(node.clone()));
+        let incarnation = 0;
+        let header = Header {
+            protocol: PROTOCOL,
+            cluster_name: "test".to_owned(),
+            cluster_id: None,
+            node_id: id,
+            member,
+            incarnation,
+            to: None,
+        };
+        self.net.lock().unwrap().members.insert(id, (header, side));
+        node.run(Arc::new(Local { world: self.clone(), from: id, node: node.clone() }));
+        TestMember { node, disk, fatal }
+    }
+
+    /// Takes a member off the network, or puts it back.
+    pub fn cut(&self, id: u32, cut: bool) {
+        let mut net = self.net.lock().unwrap();
+        if cut { net.cut.insert(id) } else { net.cut.remove(&id) };
+    }
+
+    /// Kills a member: what it has not synced is lost as the seed says.
+    pub fn kill(&self, id: u32, member: TestMember, seed: u64) -> SimDisk {
+        let disk = member.disk.crash(seed);
+        self.net.lock().unwrap().members.remove(&id);
+        tokio::spawn(async move {
+            // The fenced disk makes everything fail; nothing it says counts any more.
+            let _ = member.node.shutdown().await;
+        });
+        disk
+    }
+
+    /// Holds every answer to a read index until the gate is opened.
+    pub fn gate_read_index(&self) -> Arc<tokio::sync::Notify> {
+        let gate = Arc::new(tokio::sync::Notify::new());
+        self.net.lock().unwrap().gate = Some(gate.clone());
+        gate
+    }
+
+    pub fn open_gate(&self) {
+        if let Some(gate) = self.net.lock().unwrap().gate.take() {
+            gate.notify_waiters();
+        }
+    }
+
+    pub fn read_index_asked(&self) -> u64 {
+        self.net.lock().unwrap().read_index_asked
+    }
+
+    fn reach(&self, from: u32, to: u32) -> Result<Arc<PeerSide>, TransportError> {
+        let net = self.net.lock().unwrap();
+        if net.cut.contains(&from) || net.cut.contains(&to) {
+            return Err(TransportError::NotSent("cut off".to_owned()));
+        }
+        let member = net.members.get(&to);
+        let (_, side) = member.ok_or_else(|| TransportError::NotSent("down".to_owned()))?;
+        Ok(side.clone())
+    }
+}
+
+/// Copies a disk as `cp -r` would.
+pub fn copy(disk: &SimDisk) -> SimDisk {
+    let twin = SimDisk::default();
+    for directory in ["", "snapshots"] {
+        twin.make_directory(directory).unwrap();
+        for name in disk.list(directory).unwrap_or_default() {
+            let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+            let Some(bytes) = disk.content(&path) else { continue };
+            let file = twin.open(&path, OpenMode::New).unwrap();
+            file.set_len(bytes.len() as u64).unwrap();
+            file.write(0, &bytes).unwrap();
+            file.sync_data().unwrap();
+        }
+        twin.sync_dir(directory).unwrap();
+    }
+    twin
+}
+
+/// A command that changes the state a little: it is refused, remembered and audited.
+pub fn proposal(number: u128) -> Proposal {
+    Proposal {
+        caller: Caller::Custodian,
+        request: RequestId(Uuid::from_u128(number)),
+        request_digest: [7; 32],
+        seen_index: None,
+        command: Command::RecordShare(RecordShare {
+            ceremony: CeremonyId(Uuid::from_u128(number)),
+            collector: MemberId(1),
+            epoch: 1,
+            index: 1,
+            replaces: None,
+        }),
+    }
+}
+
+pub async fn propose(node: &RaftNode, number: u128) -> Result<Applied, ProposeError> {
+    node.propose(proposal(number), PATIENCE).await
+}
+
+pub async fn barrier(node: &RaftNode) -> u64 {
+    node.read_barrier(PATIENCE).await.unwrap().index
+}
+
+/// The digests of all members after the same index.
+pub async fn digests(members: &[TestMember]) -> Vec<String> {
+    let mut index = 0;
+    for member in members {
+        index = index.max(barrier(&member.node).await);
+    }
+    let mut digests = Vec::new();
+    for member in members {
+        let report = member.node.report(Some(index), PATIENCE).await;
+        digests.push(report.state_digest.expect("reached and kept"));
+    }
+    digests
+}
+
+struct Local {
+    world: World,
+    from: u32,
+    node: RaftNode,
+}
+
+impl Local {
+    async fn header(&self) -> Header {
+        let mut header = self.world.net.lock().unwrap().members[&self.from].0.clone();
+        header.cluster_id = self.node.report(None, Duration::ZERO).await.cluster_id;
+        header.incarnation = self.node.incarnation();
+        header
+    }
+}
+
+impl Transport for Local {
+    fn call(
+        &self,
+        to: Target,
+        request: Request,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Answer, TransportError>> {
+        let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
+        Box::pin(async move {
+            let side = local.world.reach(local.from, to.node_id)?;
+            let header = local.header().await;
+            let gate = {
+                let mut net = local.world.net.lock().unwrap();
+                let asks = matches!(request, Request::ReadIndex);
+                net.read_index_asked += u64::from(asks);
+                net.gate.clone().filter(|_| asks)
+            };
+            let asked = side.call(header, request);
+            let answer = tokio::time::timeout(timeout, asked)
+                .await
+                .map_err(|_| TransportError::Lost("late".to_owned()))?
+                .map_err(|why| TransportError::Lost(why.to_string()))?;
+            if let Some(gate) = gate {
+                gate.notified().await;
+            }
+            local.world.reach(local.from, to.node_id)?;
+            Ok(answer)
+        })
+    }
+
+    fn append(
+        &self,
+        to: Target,
+        requests: BoxStream<'static, Vec<u8>>,
+        _idle: Duration,
+    ) -> BoxFuture<'static, Result<AppendAnswers, TransportError>> {
+        let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
+        Box::pin(async move {
+            let side = local.world.reach(local.from, to.node_id)?;
+            let header = local.header().await;
+            let answers = side
+                .append(header, requests)
+                .map_err(|why| TransportError::NotSent(why.to_string()))?;
+            let answers = answers.map(move |answer| {
+                local.world.reach(local.from, to.node_id)?;
+                answer.map_err(|why| TransportError::Lost(why.to_string()))
+            });
+            Ok(answers.boxed())
+        })
+    }
+
+    fn snapshot(
+        &self,
+        to: Target,
+        head: SnapshotHead,
+        file: SnapshotFile,
+        _idle: Duration,
+    ) -> BoxFuture<'static, Result<SnapshotAnswer, TransportError>> {
+        let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
+        Box::pin(async move {
+            let side = local.world.reach(local.from, to.node_id)?;
+            let header = local.header().await;
+            let mut chunks = Vec::new();
+            let mut offset = 0;
+            loop {
+                let chunk = file.read_chunk(offset, 1_000).unwrap();
+                if chunk.is_empty() {
+                    break;
+                }
+                offset += chunk.len() as u64;
+                chunks.push(Ok(chunk));
+            }
+            side.snapshot(header, head, futures::stream::iter(chunks).boxed())
+                .await
+                .map_err(|why| TransportError::Lost(why.to_string()))
+        })
+    }
+}
+
+pub struct Nothing;
+
+impl Observer for Nothing {
+    fn applied(&self, _: &dyn RecordsRead, _: u64, _: &[Touched]) {}
+    fn installed(&self, _: &dyn RecordsRead, _: u64) {}
+}
+
+impl PeerSeal for Nothing {
+    fn answer(&self, _: MemberId, message: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
+        Box::pin(std::future::ready(message))
+    }
+    fn is_sealed(&self) -> bool {
+        true
+    }
+}
