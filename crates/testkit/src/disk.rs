@@ -25,7 +25,7 @@ pub struct SimDisk {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     files: Vec<Inode>,
     /// Names as programs see them: directory and name, in one string.
@@ -87,6 +87,11 @@ impl SimDisk {
             ..State::default()
         };
         SimDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// A disk of its own with the same bytes, synced or not, and the same names.
+    pub fn copy(&self) -> SimDisk {
+        SimDisk { state: Arc::new(Mutex::new(self.state().clone())) }
     }
 
     /// Number of writing calls so far (writes, lengths, syncs, names).
