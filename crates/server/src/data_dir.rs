@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use conclave_core::ids::MemberId;
 use conclave_core::seams::Entropy;
 use conclave_crypto::node_key::NodeKey;
 use conclave_storage::{
@@ -29,10 +28,11 @@ pub struct DataDir {
     /// The files.
     pub disk: Arc<FsDisk>,
     /// The node's own key.
-    pub node_key: Arc<NodeKey>,
+    pub node_key: NodeKey,
     /// Whose the directory is.
     pub identity: Arc<IdentityFile>,
-    _lock: DirectoryLock,
+    /// Keeps other processes out.
+    pub lock: DirectoryLock,
 }
 
 /// `node.json`, as it is on the disk.
@@ -73,14 +73,7 @@ impl DataDir {
         let node_key = directory.node_key()?;
         let identity =
             Arc::new(IdentityFile { disk: directory.disk.clone(), current: Mutex::new(identity) });
-        Ok(DataDir { disk: directory.disk, node_key: Arc::new(node_key), identity, _lock: lock })
-    }
-}
-
-impl Identity {
-    /// The member id as the core knows it.
-    pub fn member(&self) -> MemberId {
-        MemberId(self.member_id)
+        Ok(DataDir { disk: directory.disk, node_key, identity, lock })
     }
 }
 

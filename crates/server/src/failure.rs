@@ -37,6 +37,17 @@ impl Failure {
     }
 }
 
+impl From<conclave_client::Error> for Failure {
+    fn from(error: conclave_client::Error) -> Failure {
+        let next =
+            if error.next.is_empty() { String::new() } else { format!("\nnext: {}", error.next) };
+        Failure {
+            text: format!("error[{}]: {}{next}", error.reason, error.message),
+            code: conclave_cli::exit::of(&error),
+        }
+    }
+}
+
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Failure {
         Failure { text: errors.to_string(), code: exit::USAGE }

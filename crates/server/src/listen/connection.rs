@@ -15,11 +15,11 @@ use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, SupportedCipherSuite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::Service as _;
 
+use super::hang_up::Wishes;
 use super::workers::Accepted;
 use crate::limits::{
     FIRST_REQUEST, HANDSHAKE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_BODY_BYTES,
@@ -40,14 +40,14 @@ impl Service {
         Service { acceptor: TlsAcceptor::from(tls), router, http: http() }
     }
 
-    /// Serves one connection to its end. When `stopped` becomes true the calls in flight are
-    /// finished and no new ones taken.
-    pub async fn serve(self: Arc<Self>, accepted: Accepted, stopped: watch::Receiver<bool>) {
+    /// Serves one connection to its end. When it is wished that connections end, the
+    /// calls in flight are finished and no new ones taken.
+    pub async fn serve(self: Arc<Self>, accepted: Accepted, wishes: Wishes) {
         let Accepted { stream, source, permit } = accepted;
         match self.handshake(stream).await {
             Ok(tls) => {
                 let identity = identity(&tls, source);
-                self.calls(tls, identity, stopped).await;
+                self.calls(tls, identity, wishes).await;
             }
             Err(error) => tracing::debug!(%source, %error, "no TLS connection"),
         }
@@ -65,12 +65,7 @@ impl Service {
         })
     }
 
-    async fn calls(
-        &self,
-        tls: TlsStream<TcpStream>,
-        identity: PeerIdentity,
-        mut stopped: watch::Receiver<bool>,
-    ) {
+    async fn calls(&self, tls: TlsStream<TcpStream>, identity: PeerIdentity, mut wishes: Wishes) {
         let asked = Arc::new(AtomicBool::new(false));
         let (router, called) = (self.router.clone(), asked.clone());
         let service = service_fn(move |request: Request<Incoming>| {
@@ -82,12 +77,8 @@ impl Service {
         let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(tls), service));
         let mut silence = std::pin::pin!(tokio::time::sleep(FIRST_REQUEST));
         let (mut watching, mut ending) = (true, false);
+        wishes.begin();
         loop {
-            let is_stopping = *stopped.borrow_and_update();
-            if is_stopping && !ending {
-                connection.as_mut().graceful_shutdown();
-                ending = true;
-            }
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
@@ -95,7 +86,10 @@ impl Service {
                     }
                     return;
                 }
-                _ = stopped.changed(), if !ending => {}
+                () = wishes.end(), if !ending => {
+                    connection.as_mut().graceful_shutdown();
+                    ending = true;
+                }
                 () = silence.as_mut(), if watching => {
                     watching = false;
                     if !asked.load(Ordering::Relaxed) && !ending {
@@ -127,11 +121,7 @@ fn http() -> Builder<TokioExecutor> {
 fn identity(tls: &TlsStream<TcpStream>, source: std::net::SocketAddr) -> PeerIdentity {
     let (_, session) = tls.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
-    PeerIdentity {
-        certificate: leaf.map(certificate),
-        local_socket: false,
-        source: Some(source),
-    }
+    PeerIdentity { certificate: leaf.map(certificate), local_socket: false, source: Some(source) }
 }
 
 fn certificate(der: &CertificateDer<'_>) -> CertificateIdentity {

@@ -6,6 +6,7 @@
 
 mod accept;
 mod connection;
+mod hang_up;
 pub mod local;
 mod workers;
 
@@ -15,6 +16,7 @@ use std::net::{SocketAddr, TcpListener};
 use crate::failure::Failure;
 
 pub use accept::accept;
+pub use hang_up::HangUp;
 pub use workers::Workers;
 
 /// Binds a listener for the field that names its address.
@@ -43,7 +45,11 @@ pub fn bind(field: &str, address: &str) -> Result<TcpListener, Failure> {
             "an address of this machine, or 0.0.0.0 for all of them",
             &format!("correct {field}"),
         ),
-        _ => refused(&error.to_string(), "an address and port that this user may listen on", "choose another"),
+        _ => refused(
+            &error.to_string(),
+            "an address and port that this user may listen on",
+            "choose another",
+        ),
     })
 }
 

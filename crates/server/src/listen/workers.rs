@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 use axum::Router;
 use rustls::ServerConfig;
 use tokio::runtime::Builder;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
 use super::connection::Service;
+use super::hang_up::{HangUp, Wishes};
 use crate::limits::DRAIN;
 
 /// A connection on its way to a worker.
@@ -30,23 +31,27 @@ pub struct Workers {
     queues: Vec<mpsc::UnboundedSender<Accepted>>,
     threads: Vec<JoinHandle<()>>,
     next: AtomicUsize,
-    stop: watch::Sender<bool>,
+    hang_up: Arc<HangUp>,
 }
 
 impl Workers {
-    /// Starts `count` threads that serve `router` over TLS.
+    /// Starts `count` threads that serve `router` over TLS until `hang_up` says otherwise.
     ///
     /// # Errors
     /// No thread or runtime can be had.
-    pub fn start(count: usize, tls: Arc<ServerConfig>, router: Router) -> io::Result<Workers> {
+    pub fn start(
+        count: usize,
+        tls: Arc<ServerConfig>,
+        router: Router,
+        hang_up: Arc<HangUp>,
+    ) -> io::Result<Workers> {
         let service = Arc::new(Service::new(tls, router));
-        let (stop, stopped) = watch::channel(false);
-        let mut workers =
-            Workers { queues: Vec::new(), threads: Vec::new(), next: AtomicUsize::new(0), stop };
+        let next = AtomicUsize::new(0);
+        let mut workers = Workers { queues: Vec::new(), threads: Vec::new(), next, hang_up };
         for number in 1..=count.max(1) {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (queue, waiting) = mpsc::unbounded_channel();
-            let work = work(waiting, service.clone(), stopped.clone());
+            let work = work(waiting, service.clone(), workers.hang_up.wishes());
             let thread = std::thread::Builder::new()
                 .name(format!("api-{number}"))
                 .spawn(move || runtime.block_on(work))?;
@@ -66,7 +71,7 @@ impl Workers {
 
     /// Asks every connection to finish and waits for the calls in flight, at most [`DRAIN`].
     pub async fn stop(self) {
-        self.stop.send_replace(true);
+        self.hang_up.stop();
         drop(self.queues);
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
@@ -83,14 +88,14 @@ impl Workers {
 async fn work(
     mut waiting: mpsc::UnboundedReceiver<Accepted>,
     service: Arc<Service>,
-    stopped: watch::Receiver<bool>,
+    wishes: Wishes,
 ) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = waiting.recv() => match accepted {
                 Some(accepted) => {
-                    connections.spawn(service.clone().serve(accepted, stopped.clone()));
+                    connections.spawn(service.clone().serve(accepted, wishes.clone()));
                 }
                 None => break,
             },

@@ -10,6 +10,7 @@ pub mod san;
 use std::sync::Arc;
 
 use conclave_core::seams::Clock;
+use conclave_raft::grpc::PeerTls;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::danger::ClientCertVerifier;
@@ -29,14 +30,6 @@ pub struct NodeTls {
     provider: Arc<CryptoProvider>,
     certified: Arc<CertifiedKey>,
     roots: Arc<RootCertStore>,
-}
-
-/// The two configurations of the transport between members.
-pub struct PeerTls {
-    /// For accepting: a certificate of the cluster's authority is mandatory.
-    pub server: Arc<ServerConfig>,
-    /// For connecting: shows this node's certificate.
-    pub client: Arc<ClientConfig>,
 }
 
 impl NodeTls {
