@@ -22,6 +22,8 @@ mod principal;
 mod prompt;
 mod role;
 mod run;
+#[cfg(test)]
+mod scenarios;
 mod status;
 mod table;
 mod token;

@@ -97,13 +97,14 @@ pub(crate) fn note_raw(text: &str) {
     io::stderr().lock().write_all(text.as_bytes()).ok();
 }
 
+/// Whether a person sees stdout. Never in unit tests, wherever they are started from.
 pub(crate) fn stdout_is_terminal() -> bool {
-    io::stdout().is_terminal()
+    !cfg!(test) && io::stdout().is_terminal()
 }
 
 /// Whether a person can be asked: stdin to answer, stderr to see the question.
 pub(crate) fn can_ask() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
+    !cfg!(test) && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub struct IssueArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// DNS names and IP addresses under which the node is reached
-    #[arg(long = "host", value_name = "HOST[,…]", value_delimiter = ',', requires = "node")]
+    #[arg(long = "host", value_name = "HOST[,…]", value_delimiter = ',', conflicts_with_all = ["operator", "principal"])]
     hosts: Vec<String>,
     /// How long the certificate is good
     #[arg(long, default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650))]

@@ -40,7 +40,7 @@ pub fn usage_error(error: &clap::Error) -> u8 {
     if wanted { exit::DONE } else { exit::USAGE }
 }
 
-async fn dispatch(verb: Verb, globals: &Globals, command: clap::Command) -> Outcome {
+pub(crate) async fn dispatch(verb: Verb, globals: &Globals, command: clap::Command) -> Outcome {
     match verb {
         Verb::Status(args) => status::run(&args, globals).await,
         Verb::Operator(verb) => operator::run(verb, globals).await,
