@@ -8,7 +8,7 @@ use conclave_core::codec;
 use conclave_core::replica::Member;
 use conclave_storage::SnapshotFile;
 use futures::stream::BoxStream;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt};
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, v2::RaftNetworkV2};
 use openraft::raft::{
@@ -80,7 +80,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         option: RPCOption,
     ) -> openraft::base::BoxFuture<
         's,
@@ -89,14 +89,20 @@ impl RaftNetworkV2<TypeConfig> for Connection {
     where
         S: Stream<Item = AppendRequest> + Send + Unpin + 'static,
     {
-        let requests = input.map(|request| codec::encode(&request)).boxed();
-        let opened = self.transport.append(self.target.clone(), requests, option.soft_ttl());
-        async move {
-            let answers = opened.await.map_err(unreachable)?;
-            let answers: BoxStream<'s, _> = answers.map(append_answer).boxed();
-            Ok(answers)
-        }
-        .boxed()
+        // The library pauses after failures inside its request stream, so nothing may fail before the
+        // first request was drawn from it: a member that is down would be asked without a pause.
+        let (transport, target) = (self.transport.clone(), self.target.clone());
+        let opened = async move {
+            let Some(first) = input.next().await else {
+                return Ok(futures::stream::empty().boxed());
+            };
+            let requests = futures::stream::once(std::future::ready(first)).chain(input);
+            let encoded = requests.map(|request| codec::encode(&request)).boxed();
+            let answers = transport.append(target, encoded, option.soft_ttl()).await;
+            Ok(answers.map_err(unreachable)?.map(append_answer).boxed())
+        };
+        let answers: BoxStream<'s, _> = opened.try_flatten_stream().boxed();
+        std::future::ready(Ok(answers)).boxed()
     }
 
     async fn vote(

@@ -44,11 +44,9 @@ pub(crate) fn read_applied(read: &ReadTxn) -> io::Result<AppliedMeta> {
     read.meta(APPLIED).map_or_else(|| Ok(AppliedMeta::default()), |b| decode_applied(&b))
 }
 
-/// What a snapshot says of its state.
+/// What a snapshot says of its state; the default for that of an empty state.
 pub(super) fn snapshot_applied(file: &SnapshotFile) -> io::Result<AppliedMeta> {
-    let bytes =
-        file.applied(APPLIED).ok_or_else(|| io_error("the snapshot has no applied record"))?;
-    decode_applied(bytes)
+    file.applied(APPLIED).map_or_else(|| Ok(AppliedMeta::default()), decode_applied)
 }
 
 fn decode_applied(bytes: &[u8]) -> io::Result<AppliedMeta> {
