@@ -6,9 +6,10 @@ use crate::random_log::Author;
 use conclave_core::codec;
 use conclave_core::command::{Command, Entry};
 use conclave_core::outcome::{Applied, Outcome};
-use conclave_core::records::{MemoryRecords, Records};
+use conclave_core::records::{MemoryRecords, Records, RecordsRead, Table};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// How often states are compared as a whole and recomputed from nothing.
 const COMPARED_EVERY: usize = 200;
@@ -64,6 +65,59 @@ proptest! {
         for entry in log_of(seed, length) {
             machine.step(&entry);
             machine.assert_recomputable();
+        }
+    }
+}
+
+/// A change of records, or a look at some of them.
+#[derive(Clone, Debug)]
+enum Access {
+    Put(u8, Vec<u8>, u8),
+    Delete(u8, Vec<u8>),
+    Range(u8, Bound<Vec<u8>>, Bound<Vec<u8>>, usize),
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    let key = || prop::collection::vec(0u8..4, 0..3);
+    let bound = move || {
+        prop_oneof![
+            Just(Bound::Unbounded),
+            key().prop_map(Bound::Included),
+            key().prop_map(Bound::Excluded),
+        ]
+    };
+    prop_oneof![
+        (0u8..3, key(), any::<u8>()).prop_map(|(table, key, value)| Access::Put(table, key, value)),
+        (0u8..3, key()).prop_map(|(table, key)| Access::Delete(table, key)),
+        (0u8..3, bound(), bound(), 0usize..6)
+            .prop_map(|(table, from, to, limit)| Access::Range(table, from, to, limit)),
+    ]
+}
+
+proptest! {
+    /// The two implementations mean the same by every range, empty and inverted ones included.
+    #[test]
+    fn both_records_answer_alike(accesses in prop::collection::vec(access(), 1..300)) {
+        let (mut memory, mut layered) = (MemoryRecords::default(), LayeredRecords::default());
+        for access in accesses {
+            match access {
+                Access::Put(table, key, value) => {
+                    memory.put(Table::ALL[usize::from(table)], &key, vec![value]);
+                    layered.put(Table::ALL[usize::from(table)], &key, vec![value]);
+                }
+                Access::Delete(table, key) => {
+                    memory.delete(Table::ALL[usize::from(table)], &key);
+                    layered.delete(Table::ALL[usize::from(table)], &key);
+                }
+                Access::Range(table, from, to, limit) => {
+                    let table = Table::ALL[usize::from(table)];
+                    let (from, to) = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+                    let seen = layered.range(table, from, to, limit);
+                    prop_assert_eq!(memory.range(table, from, to, limit), seen);
+                    let one: &[u8] = &[1];
+                    prop_assert_eq!(memory.get(table, one), layered.get(table, one));
+                }
+            }
         }
     }
 }

@@ -49,6 +49,18 @@ fn before_confirmation_init_runs_again_and_replaces_everything() {
 }
 
 #[test]
+fn init_again_takes_the_certificate_of_the_first_credential_away() {
+    let uri = "conclave://test/principal/admin";
+    let mut script = Script::empty();
+    let mut command = init_of(1);
+    command.admin.certificate = Some(uri.into());
+    script.operator().send(Command::InitializeSeal(Box::new(command))).unwrap();
+    assert_eq!(script.machine.state().principal_of_certificate(uri), Some(principal_id("admin")));
+    script.operator().send(init(2)).unwrap();
+    assert_eq!(script.machine.state().principal_of_certificate(uri), None);
+}
+
+#[test]
 fn after_confirmation_init_never_runs_again() {
     let mut script = Script::unsealed();
     for epoch in [1, 2, 3] {
