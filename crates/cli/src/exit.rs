@@ -10,7 +10,7 @@ pub const REFUSED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Sealed, no quorum, unreachable, deadline over, or outcome unknown.
 pub const UNAVAILABLE: u8 = 3;
-/// Ctrl-C.
+/// Ctrl-C or SIGTERM.
 pub const INTERRUPTED: u8 = 130;
 
 /// The exit code of a call that failed.

@@ -13,7 +13,20 @@ use crate::output;
 /// Asks and reads one line; `None` at the end of input.
 pub(crate) async fn line(question: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     output::note_raw(question);
-    blocking(read_line).await
+    let open = OpenLine;
+    let line = blocking(read_line).await;
+    std::mem::forget(open);
+    line
+}
+
+/// A question without an answer yet. Dropped, it ends its line, so that what follows an
+/// interruption stands alone.
+struct OpenLine;
+
+impl Drop for OpenLine {
+    fn drop(&mut self) {
+        output::note_raw("\n");
+    }
 }
 
 /// A terminal that does not show what is typed, until this is dropped: on Ctrl-C too.

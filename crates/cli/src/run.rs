@@ -2,6 +2,7 @@
 
 use clap::error::ErrorKind;
 use conclave_client::{Error, Reason};
+use uuid::Uuid;
 
 use crate::globals::{Format, Globals};
 use crate::output::{self, Outcome};
@@ -11,13 +12,15 @@ use crate::{completions, crypto, exit, key, operator, pki, principal, role, stat
 /// Runs `verb`, prints its result, and returns the exit code. `command` is the whole command line
 /// of the binary, for shell completions.
 ///
-/// On Ctrl-C the verb is dropped, which removes what it had half written, and the code is 130. A
+/// On Ctrl-C or SIGTERM the verb is dropped, which removes what it had half written, and the code is 130. A
 /// read of a terminal or a pipe may still hang then in a thread of its own: end the process with
 /// [`std::process::exit`] instead of waiting for the runtime.
-pub async fn run(verb: Verb, globals: Globals, command: clap::Command) -> u8 {
+pub async fn run(verb: Verb, mut globals: Globals, command: clap::Command) -> u8 {
+    // Made here, so that an interruption can name it.
+    let id = *globals.request_id.get_or_insert_with(Uuid::new_v4);
     let outcome = tokio::select! {
         outcome = dispatch(verb, &globals, command) => outcome,
-        () = interrupted() => Err(interruption().into()),
+        () = interrupted() => Err(interruption(id).into()),
     };
     finish(outcome, globals.output)
 }
@@ -74,19 +77,28 @@ fn finish(outcome: Outcome, format: Format) -> u8 {
     failure.exit_code()
 }
 
-/// Ends on Ctrl-C; never, if the signal cannot be watched.
+/// Ends on Ctrl-C or SIGTERM; never, if the signals cannot be watched.
 async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => (),
+                _ = terminate.recv() => (),
+            }
+        }
+        _ => std::future::pending().await,
     }
 }
 
-fn interruption() -> Error {
-    Error::new(
+fn interruption(id: Uuid) -> Error {
+    let mut error = Error::new(
         Reason::Interrupted,
         "interrupted; a change that was under way may or may not have taken effect",
-        "look at the object, or repeat the command",
-    )
+        format!("repeat a change with --request-id {id}; it runs at most once"),
+    );
+    error.request_id = Some(id);
+    error
 }
 
 fn usage_json_error(text: &str) -> Error {

@@ -41,6 +41,15 @@ pub(crate) enum Attempt<T> {
     Lost(Error),
 }
 
+/// How long an attempt may take, from its start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// Until there is a connection.
+    pub(crate) connection: Duration,
+    /// Until there is an answer; not less.
+    pub(crate) answer: Duration,
+}
+
 /// What every attempt of a client shares.
 pub(crate) struct Caller {
     tls: Arc<ClientConfig>,
@@ -59,14 +68,14 @@ impl Caller {
         self.index.load(Ordering::Relaxed)
     }
 
-    /// One attempt within `budget`, asking for a state at or above `min_index`. If nothing left
-    /// because a connection from before had died, a new one is tried at once.
+    /// One attempt, asking for a state at or above `min_index`. If nothing left because a
+    /// connection from before had died, a new one is tried at once.
     pub(crate) async fn attempt<Req, Res, F, Fut>(
         &self,
         node: &Node,
         request: &Req,
         min_index: u64,
-        budget: Duration,
+        budget: Budget,
         call: &F,
     ) -> Attempt<Res>
     where
@@ -74,13 +83,14 @@ impl Caller {
         F: Fn(Wire, Request<Req>) -> Fut,
         Fut: Future<Output = Result<Response<Res>, Status>>,
     {
-        let end = Instant::now() + budget;
+        let start = Instant::now();
+        let end = start + budget.answer;
         loop {
-            let wire = match timeout_at(end, node.wire(&self.tls)).await {
+            let wire = match timeout_at(start + budget.connection, node.wire(&self.tls)).await {
                 Ok(Ok(wire)) => wire,
                 Ok(Err(why)) => return Attempt::NotSent(unreachable(node, &why)),
                 Err(_) => {
-                    let why = format!("no connection within {}", seconds(budget));
+                    let why = format!("no connection within {}", seconds(budget.connection));
                     return Attempt::NotSent(unreachable(node, &why));
                 }
             };
@@ -91,7 +101,7 @@ impl Caller {
                 Ok(outcome) => outcome,
                 Err(_) => {
                     node.forget().await;
-                    return Attempt::Lost(no_answer(node, budget));
+                    return Attempt::Lost(no_answer(node, budget.answer));
                 }
             };
             match self.outcome(node, outcome) {
@@ -187,8 +197,8 @@ fn unreachable(node: &Node, why: &str) -> Error {
     )
 }
 
-fn no_answer(node: &Node, budget: Duration) -> Error {
-    let text = format!("{} gave no answer within {}", node.addr(), seconds(budget));
+fn no_answer(node: &Node, waited: Duration) -> Error {
+    let text = format!("{} gave no answer within {}", node.addr(), seconds(waited));
     Error::new(Reason::DeadlineExceeded, text, "see `conclave status`")
 }
 

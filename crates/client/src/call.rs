@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Budget};
 use crate::client::Client;
 use crate::error::Error;
 use crate::node::Wire;
@@ -65,7 +65,7 @@ impl Client {
                 if left < SHORTEST_ATTEMPT {
                     return Err(seen.verdict(kind));
                 }
-                let budget = share(kind, left, waiting);
+                let budget = budget(kind, left, waiting);
                 waiting -= 1;
                 let node = &self.nodes()[place];
                 match self.caller().attempt(node, &request, min_index, budget, &call).await {
@@ -98,12 +98,14 @@ impl Client {
     }
 }
 
-/// The part of the time left for the next attempt, so that a node which does not answer leaves
-/// time for those after it.
-fn share(kind: Kind, left: Duration, waiting: usize) -> Duration {
+/// The part of the time left that the next attempt gets, so that a node which does not answer
+/// leaves time for those after it. What cannot be repeated elsewhere, or is meant to wait, has all
+/// of the time once it is sent.
+fn budget(kind: Kind, left: Duration, waiting: usize) -> Budget {
+    let share = left / u32::try_from(waiting).unwrap_or(1).max(1);
     match kind {
-        Kind::LongRead => left,
-        _ => left / u32::try_from(waiting).unwrap_or(1).max(1),
+        Kind::Read | Kind::Mutation(_) => Budget { connection: share, answer: share },
+        Kind::LongRead | Kind::Once => Budget { connection: share, answer: left },
     }
 }
 

@@ -170,8 +170,10 @@ async fn init_is_never_sent_twice() {
     let silent = Node::start(&pki, &[Step::Hang]);
     let other = Node::start(&pki, &[]);
     let client = pki.client(&[closed_addr(), silent.addr, other.addr], SHORT).build().unwrap();
+    let start = Instant::now();
     let error = client.init(v1::InitRequest::default()).await.unwrap_err();
     assert_eq!(error.reason, Reason::OutcomeUnknown);
+    assert!(start.elapsed() >= SHORT / 2, "what is sent once has all of the time");
     assert_eq!((silent.script.seen().len(), other.script.seen().len()), (1, 0));
 }
 

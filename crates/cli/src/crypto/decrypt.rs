@@ -27,7 +27,8 @@ const MAX_TEXT: usize = ciphertext::TEXT_PREFIX.len() + MAX_ENVELOPE.div_ceil(3)
 pub struct DecryptArgs {
     /// What to decrypt, in any of the forms that `encrypt` writes; `-` or nothing: stdin
     file: Option<PathBuf>,
-    /// Write the plaintext to this file, whole and authentic or not at all
+    /// Write the plaintext to this file, whole and authentic or not at all. On stdout, data above
+    /// 64 KiB appears while it is still being checked: throw it away if the command fails
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
