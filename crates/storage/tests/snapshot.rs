@@ -155,7 +155,7 @@ fn any_cut_and_any_flipped_byte_is_refused() {
 }
 
 #[test]
-fn frames_in_another_order_are_refused() {
+fn well_formed_frames_that_do_not_belong_together_are_refused() {
     let (disk, state) = state_with(0);
     let mut transaction = state.begin();
     for key in [b"a", b"b"] {
@@ -167,14 +167,25 @@ fn frames_in_another_order_are_refused() {
     let (head, rest) = bytes.split_at(12);
     let (a, rest) = rest.split_at(frame);
     let b = &rest[..frame];
-    for body in [[b, a], [a, a]] {
-        let body = [head, body[0], body[1]].concat();
-        let payload = [&[4][..], &2u64.to_le_bytes(), blake3::hash(&body).as_bytes()].concat();
+    let forge = |frames: [&[u8]; 2], count: u64, digest: Option<blake3::Hash>| {
+        let body = [head, frames[0], frames[1]].concat();
+        let digest = digest.unwrap_or_else(|| blake3::hash(&body));
+        let payload = [&[4][..], &count.to_le_bytes(), digest.as_bytes()].concat();
         let length = (payload.len() as u32).to_le_bytes();
         let crc = crc32fast::hash(&payload).to_le_bytes();
         let forged = [&body[..], &length, &crc, &payload].concat();
-        let error = receive(&store(&disk), &forged, 4096).unwrap_err().to_string();
-        assert!(error.contains("out of order"), "{error}");
+        receive(&store(&disk), &forged, 4096).map(|snapshot| snapshot.len())
+    };
+    assert!(forge([a, b], 2, None).is_ok());
+    let other = Some(blake3::hash(b"another snapshot"));
+    for (frames, count, digest, expected) in [
+        ([b, a], 2, None, "an item out of order"),
+        ([a, a], 2, None, "an item out of order"),
+        ([a, b], 3, None, "a trailer that counts other records"),
+        ([a, b], 2, other, "a trailer whose digest does not match"),
+    ] {
+        let error = forge(frames, count, digest).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }
 
