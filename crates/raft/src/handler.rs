@@ -3,7 +3,7 @@
 use crate::machine::receive;
 use crate::node::Inner;
 use crate::transport::{Handler, NotAdmitted};
-use crate::types::{AppendRequest, Raft};
+use crate::types::{AppendRequest, Raft, Runtime};
 use crate::wire::{
     Answer, Header, HelloAnswer, Introduction, PROTOCOL, Proposed, Request, SnapshotAnswer,
     SnapshotHead,
@@ -16,10 +16,15 @@ use futures::stream::BoxStream;
 use openraft::storage::Snapshot;
 use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// How long a forwarded proposal may take here; the forwarder watches its own deadline.
 const FORWARDED_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Answers of one append stream that may wait for the network.
+const ANSWERS_WAITING: usize = 64;
 
 /// Why this member cannot answer yet.
 const STARTING: &str = "the member is starting";
@@ -44,15 +49,11 @@ impl Handler for PeerSide {
         let inner = &self.0.inner;
         inner.admit(&from, false)?;
         let raft = inner.raft.get().ok_or_else(|| NotAdmitted(STARTING.to_owned()))?;
-        // The leader opens a new stream after one that has ended.
-        let requests = requests
-            .map(|bytes| codec::decode::<AppendRequest>(&bytes))
-            .scan((), |(), r| std::future::ready(r.ok()));
-        let answers = raft.stream_append(requests).map(|answer| match answer {
-            Ok(answer) => Ok(codec::encode(&answer)),
-            Err(fatal) => Err(NotAdmitted(fatal.to_string())),
-        });
-        Ok(answers.boxed())
+        let (answered, answers) = mpsc::channel(ANSWERS_WAITING);
+        let work = answer_appends(raft.clone(), requests, answered);
+        // The library draws from the seed of the task that calls it.
+        tokio::spawn(Runtime::scope(inner.next_seed(), work));
+        Ok(ReceiverStream::new(answers).boxed())
     }
 
     fn snapshot(
@@ -192,10 +193,32 @@ impl Inner {
         Ok(Answer::Hello(Box::new(HelloAnswer {
             member: self.config.member.clone(),
             cluster_id: self.cluster_id.load().as_deref().copied(),
-            has_state: self.has_state().map_err(failed)?,
+            has_members: membership.membership().nodes().next().is_some(),
             knows_caller,
             seen,
         })))
+    }
+}
+
+/// Hands append requests to consensus until one cannot be decoded, the leader closes the stream, or
+/// nobody wants the answers. The leader opens a new stream after one that has ended.
+async fn answer_appends(
+    raft: Raft,
+    requests: BoxStream<'static, Vec<u8>>,
+    answered: mpsc::Sender<Result<Vec<u8>, NotAdmitted>>,
+) {
+    let requests = requests
+        .map(|bytes| codec::decode::<AppendRequest>(&bytes))
+        .scan((), |(), request| std::future::ready(request.ok()));
+    let mut answers = std::pin::pin!(raft.stream_append(requests));
+    while let Some(answer) = answers.next().await {
+        let answer = match answer {
+            Ok(answer) => Ok(codec::encode(&answer)),
+            Err(fatal) => Err(NotAdmitted(fatal.to_string())),
+        };
+        if answered.send(answer).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -197,7 +197,7 @@ async fn form_cluster(
     let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
     loop {
         for (node_id, answer) in introduce(inner, &own, peers, &BTreeMap::new()).await {
-            if answer.has_state && !answer.knows_caller && answer.cluster_id.is_some() {
+            if answer.has_members && !answer.knows_caller {
                 return Err(JoinError::NotAMember { peer: node_id });
             }
             answered.insert(node_id, answer);

@@ -60,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) introduced: std::sync::Mutex<std::collections::BTreeMap<u64, Member>>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) barrier_rounds: AtomicU64,
+    seeds: AtomicU64,
     waiters: mpsc::UnboundedSender<barrier::Waiter>,
     stopping: AtomicBool,
     pub(crate) stopped: Notify,
@@ -102,6 +103,7 @@ impl RaftNode {
             introduced: std::sync::Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             barrier_rounds: AtomicU64::new(0),
+            seeds: AtomicU64::new(0),
             waiters,
             stopping: AtomicBool::new(false),
             stopped: Notify::new(),
@@ -158,6 +160,13 @@ impl Inner {
         MemberId(self.config.member.member)
     }
 
+    /// A seed for the next task in which the library works: another one each time, and the same ones
+    /// in each run of a simulation.
+    pub(crate) fn next_seed(&self) -> u64 {
+        let count = self.seeds.fetch_add(1, Ordering::Relaxed);
+        self.config.seed.wrapping_add(count)
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -206,7 +215,7 @@ impl Inner {
             self.seams.spawner.clone(),
         );
         let starting = Raft::new(self.member_id().0, library, network, store, machine);
-        let raft = Runtime::scope(self.config.seed, starting).await.map_err(io_error)?;
+        let raft = Runtime::scope(self.next_seed(), starting).await.map_err(io_error)?;
         Ok(self.raft.get_or_init(|| raft).clone())
     }
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 /// Draws its jitter from the seed of the scope in which the library was started, so that a simulation
 /// can be repeated.
-pub type Runtime = openraft_rt::deterministic_rng::DeterministicRng<openraft_rt_tokio::TokioRuntime>;
+pub type Runtime =
+    openraft_rt::deterministic_rng::DeterministicRng<openraft_rt_tokio::TokioRuntime>;
 
 openraft::declare_raft_types!(
     /// What the consensus library is instantiated with. One leader a term, as in the Raft paper.

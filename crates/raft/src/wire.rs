@@ -110,8 +110,8 @@ pub struct HelloAnswer {
     pub member: Member,
     /// Its cluster.
     pub cluster_id: Option<Uuid>,
-    /// Whether it holds a vote or a log: it has taken part before.
-    pub has_state: bool,
+    /// Whether it knows of a membership: the cluster has been formed.
+    pub has_members: bool,
     /// Whether the caller is in its membership.
     pub knows_caller: bool,
     /// The most it has seen of the caller.

@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 /// Entries of one transaction: enough to share its cost, few enough that answers do not wait long.
 const BATCH: usize = 256;
 
+/// Bytes of a snapshot that are copied at once.
+const COPY_CHUNK: usize = 256 * 1024;
+
 /// The handle of the consensus library to the applier and the snapshots.
 #[derive(Clone)]
 pub struct Machine {
@@ -32,6 +35,25 @@ impl Machine {
         spawner: Arc<dyn Spawner>,
     ) -> Machine {
         Machine { state, applier, snapshots, spawner }
+    }
+
+    /// Makes sure that the snapshot is among this member's own, to be sent on. One that came over the
+    /// network is already; one that was handed over in memory is copied.
+    fn keep(&self, meta: &SnapshotMeta, snapshot: &SnapshotFile) -> io::Result<()> {
+        if let Some(newest) = self.snapshots.newest()?
+            && snapshot_applied(&newest)?.last == meta.last_log_id
+        {
+            return Ok(());
+        }
+        let mut writer = self.snapshots.begin()?;
+        loop {
+            let chunk = snapshot.read_chunk(writer.len(), COPY_CHUNK)?;
+            if chunk.is_empty() {
+                writer.finish()?;
+                return Ok(());
+            }
+            writer.write_chunk(&chunk)?;
+        }
     }
 }
 
@@ -73,9 +95,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn install_snapshot(
         &mut self,
-        _meta: &SnapshotMeta,
+        meta: &SnapshotMeta,
         snapshot: SnapshotFile,
     ) -> Result<(), io::Error> {
+        self.keep(meta, &snapshot)?;
         self.applier.run(|done| Job::Install { file: snapshot, done }).await
     }
 

@@ -74,7 +74,11 @@ impl World {
     ) -> TestMember {
         let fatal = FatalLog::default();
         let initial_members = (1..=self.size)
-            .map(|id| InitialMember { id, peer: format!("node-{id}:1"), api: format!("api-{id}:1") })
+            .map(|id| InitialMember {
+                id,
+                peer: format!("node-{id}:1"),
+                api: format!("api-{id}:1"),
+            })
             .collect();
         let config = RaftConfig {
             cluster_name: "test".to_owned(),
@@ -126,7 +130,11 @@ impl World {
     /// Takes a member off the network, or puts it back.
     pub fn cut(&self, id: u32, cut: bool) {
         let mut net = self.net.lock().unwrap();
-        if cut { net.cut.insert(id) } else { net.cut.remove(&id) };
+        if cut {
+            net.cut.insert(id)
+        } else {
+            net.cut.remove(&id)
+        };
     }
 
     /// Kills a member: what it has not synced is lost as the seed says.
