@@ -7,9 +7,10 @@
 
 use crate::log_store;
 use crate::machine::read_applied;
-use crate::node::{Inner, watch_over};
+use crate::node::Inner;
 use crate::transport::Target;
 use crate::types::{Membership, Raft, io_error};
+use crate::watch::watch_over;
 use crate::wire::{Answer, HelloAnswer, Introduction, Knowledge, Request};
 use conclave_core::codec;
 use conclave_core::replica::Member;
@@ -143,7 +144,8 @@ fn peers(inner: &Inner) -> io::Result<Vec<Target>> {
 
 /// A restart: waits for a majority together with this member, none of which may know more of it.
 async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> {
-    let majority = (peers.len() + 1) / 2 + 1;
+    let voters = peers.len() + 1;
+    let majority = voters / 2 + 1;
     let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
     let own = inner.introduction()?;
     loop {
@@ -162,7 +164,7 @@ async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> 
         }
         // One stray peer must not stop a good member, a majority of them cannot be wrong.
         if let (true, Some((peer, theirs)), Some(own)) = (
-            peers.len() + 1 - foreign.len() < majority,
+            voters - foreign.len() < majority,
             foreign.first().copied(),
             inner.cluster_id.load().as_deref().copied(),
         ) {

@@ -22,6 +22,7 @@ mod report;
 mod start;
 pub mod transport;
 pub mod types;
+mod watch;
 pub mod wire;
 mod witness;
 

@@ -21,9 +21,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
-/// The state is synced this often while entries are applied.
-const STATE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Why a member could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -81,6 +78,7 @@ impl RaftNode {
             state: state.clone(),
             log: log.clone(),
             observer: seams.observer.clone(),
+            fatal: seams.fatal.clone(),
         };
         let (task, applier, applied, digests) = Applier::open(parts)?;
         seams.spawner.spawn("state", Box::pin(task.run()))?;
@@ -217,33 +215,5 @@ impl Inner {
         let starting = Raft::new(self.member_id().0, library, network, store, machine);
         let raft = Runtime::scope(self.next_seed(), starting).await.map_err(io_error)?;
         Ok(self.raft.get_or_init(|| raft).clone())
-    }
-}
-
-/// Watches over a running member: syncs the state at intervals, remembers what the leader learns of
-/// the others, and ends the process when the library has stopped by itself.
-pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
-    let mut metrics = raft.metrics();
-    let mut interval = tokio::time::interval(STATE_SYNC_INTERVAL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => inner.applier.sync_soon(),
-            changed = metrics.changed() => {
-                let now = metrics.borrow_watched().clone();
-                inner.witness.saw_metrics(&now);
-                let gone = changed.is_err();
-                if let (Err(error), false) = (&now.running_state, inner.is_stopping()) {
-                    inner.seams.fatal.raise(&format!("consensus has stopped: {error}"));
-                    return;
-                }
-                if gone {
-                    if !inner.is_stopping() {
-                        inner.seams.fatal.raise("the consensus task has ended");
-                    }
-                    return;
-                }
-            }
-        }
     }
 }

@@ -82,7 +82,7 @@ impl Inner {
             return Proposed::NotEntered;
         };
         let stamp = Stamp { at_ms: self.seams.clock.wall_ms() };
-        let payload = Payload(Arc::new(Entry { stamp, proposal }));
+        let payload = Payload::Command(Arc::new(Entry { stamp, proposal }));
         match tokio::time::timeout_at(deadline, raft.client_write(payload)).await {
             Ok(Ok(written)) => match written.data {
                 Some(applied) => Proposed::Applied(applied),

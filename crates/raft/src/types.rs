@@ -1,6 +1,7 @@
 //! The type parameters of the consensus library, in this one file.
 
 use conclave_core::command::Entry;
+use conclave_core::digest::StateDigest;
 use conclave_core::outcome::Applied;
 use conclave_core::replica::Member;
 use openraft::impls::leader_id_std;
@@ -47,13 +48,26 @@ pub type AppendResponse = openraft::raft::AppendEntriesResponse<TypeConfig>;
 /// The answer to one request of a stream.
 pub type StreamResult = openraft::raft::StreamAppendResult<TypeConfig>;
 
-/// A command in the log. Prints only its name: contents do not belong into log lines.
+/// What the log carries for us. Prints only names: contents do not belong into log lines.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payload(pub Arc<Entry>);
+pub enum Payload {
+    /// A command for the state machine.
+    Command(Arc<Entry>),
+    /// The leader's state digest after an earlier entry, for every replica to compare with its own.
+    DigestCheck {
+        /// Index of that entry.
+        index: u64,
+        /// The digest.
+        digest: StateDigest,
+    },
+}
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.proposal.command.fmt(f)
+        match self {
+            Payload::Command(entry) => entry.proposal.command.fmt(f),
+            Payload::DigestCheck { index, .. } => write!(f, "DigestCheck({index})"),
+        }
     }
 }
 

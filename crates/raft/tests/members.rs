@@ -5,6 +5,7 @@
 mod world;
 
 use conclave_core::replica::{NodeRole, ProposeError, Replica, Unavailable};
+use conclave_core::state::{State, StateMut};
 use conclave_raft::log_store::LogStore;
 use conclave_raft::machine::{Applier, ApplierParts, Machine};
 use conclave_raft::types::{Runtime, TypeConfig};
@@ -14,7 +15,7 @@ use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use std::sync::Arc;
 use std::time::Duration;
-use world::{World, barrier, copy, digests, propose};
+use world::{World, barrier, digests, propose};
 
 struct Builder;
 
@@ -25,9 +26,9 @@ impl StoreBuilder<TypeConfig, LogStore, Machine> for Builder {
         let log = LogFile::open(disk.clone(), &TaskSpawner, fatal.clone()).unwrap();
         let clock = Arc::new(ManualClock::default());
         let state = StateFile::open(disk.clone(), clock, fatal.clone()).unwrap();
-        let snapshots = SnapshotStore::open(disk, fatal).unwrap();
+        let snapshots = SnapshotStore::open(disk, fatal.clone()).unwrap();
         let observer = Arc::new(world::Nothing);
-        let parts = ApplierParts { state: state.clone(), log: log.clone(), observer };
+        let parts = ApplierParts { state: state.clone(), log: log.clone(), observer, fatal };
         let (applier, handle, _, _) = Applier::open(parts).unwrap();
         tokio::spawn(applier.run());
         let machine = Machine::new(state, handle.clone(), snapshots, Arc::new(TaskSpawner));
@@ -109,7 +110,7 @@ async fn an_old_copy_of_a_data_directory_is_refused() {
     let mut members = world.form().await;
     let cluster = members[0].node.report(None, Duration::ZERO).await.cluster_id;
     propose(&members[0].node, 1).await.unwrap();
-    let old = copy(&members[2].disk);
+    let old = members[2].disk.copy();
     for number in 2..40 {
         propose(&members[0].node, number).await.unwrap();
     }
@@ -133,6 +134,35 @@ async fn a_new_directory_does_not_take_an_old_members_place() {
     let wiped = world.start_as(2, 999, SimDisk::default(), None).await;
     let why = wait_for_fatal(&wiped.fatal).await;
     assert!(why.contains("NOT_A_MEMBER"), "{why}");
+}
+
+/// A member that has missed a write behind everybody's back is found and stops; the others go on.
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_differs_stops() {
+    let world = World::new(3);
+    let mut members = world.form().await;
+    let cluster = members[0].node.report(None, Duration::ZERO).await.cluster_id;
+    propose(&members[0].node, 100).await.unwrap();
+    let disk = world.kill(3, members.pop().unwrap(), 1);
+    {
+        let clock = Arc::new(ManualClock::default());
+        let state =
+            StateFile::open(Arc::new(disk.clone()), clock, FatalLog::default().hook()).unwrap();
+        let mut transaction = state.begin();
+        let mut machine = State(&transaction).machine();
+        machine.next_audit += 1;
+        StateMut(&mut transaction).put_machine(&machine);
+        transaction.commit(&[]);
+        state.sync();
+    }
+    let odd = world.start(3, disk, cluster).await;
+    for number in 0..5 {
+        propose(&members[0].node, number).await.unwrap();
+    }
+    let why = wait_for_fatal(&odd.fatal).await;
+    assert!(why.contains("DIGEST_MISMATCH"), "{why}");
+    propose(&members[0].node, 9).await.unwrap();
+    assert!(members.iter().all(|member| member.fatal.reason().is_none()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,13 +4,13 @@
 //! told, then the applied index is published, then the answers leave: in this order.
 
 use super::Digests;
-use crate::types::{LogEntry, LogId, Membership, TypeConfig, io_error};
+use crate::types::{LogEntry, LogId, Membership, Payload, TypeConfig, io_error};
 use conclave_core::apply;
 use conclave_core::codec;
 use conclave_core::digest::{StateDigest, Touched};
 use conclave_core::outcome::Applied;
 use conclave_core::replica::Observer;
-use conclave_storage::{LogFile, ReadTxn, SnapshotFile, StateFile};
+use conclave_storage::{FatalHook, LogFile, ReadTxn, SnapshotFile, StateFile};
 use openraft::EntryPayload;
 use openraft::storage::ApplyResponder;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,8 @@ pub struct ApplierParts {
     pub log: LogFile,
     /// The caches above.
     pub observer: Arc<dyn Observer>,
+    /// Called when this replica's state differs from the leader's.
+    pub fatal: FatalHook,
 }
 
 /// The task that owns the state.
@@ -79,6 +81,7 @@ pub struct Applier {
     state: StateFile,
     log: LogFile,
     observer: Arc<dyn Observer>,
+    fatal: FatalHook,
     meta: AppliedMeta,
     unsynced: u64,
     synced: Option<u64>,
@@ -115,6 +118,7 @@ impl Applier {
             state: parts.state,
             log: parts.log,
             observer: parts.observer,
+            fatal: parts.fatal,
             synced: meta.index(),
             meta,
             unsynced: 0,
@@ -181,10 +185,14 @@ impl Applier {
         let log_id = entry.log_id;
         let result = match entry.payload {
             EntryPayload::Blank => (None, Vec::new()),
-            EntryPayload::Normal(payload) => {
+            EntryPayload::Normal(Payload::Command(entry)) => {
                 let (applied, changes) =
-                    apply::apply(records, &mut self.meta.digest, log_id.index, &payload.0);
+                    apply::apply(records, &mut self.meta.digest, log_id.index, &entry);
                 (Some(applied), changes.touched)
+            }
+            EntryPayload::Normal(Payload::DigestCheck { index, digest }) => {
+                self.compare(index, digest);
+                (None, Vec::new())
             }
             EntryPayload::Membership(membership) => {
                 self.meta.membership = Membership::new(Some(log_id), membership);
@@ -194,6 +202,17 @@ impl Applier {
         self.meta.last = Some(log_id);
         self.digests.note(log_id.index, self.meta.digest);
         result
+    }
+
+    /// A replica whose state differs from the leader's must not serve from it.
+    fn compare(&self, index: u64, leader: StateDigest) {
+        if let Some(own) = self.digests.at(index).filter(|own| *own != leader) {
+            self.fatal.stop(&format!(
+                "DIGEST_MISMATCH: after log index {index} the state of this member has digest {own}, \
+                 the leader's {leader}. The member stops; remove its data directory's state.redb and \
+                 snapshots, or the member itself, and let it be rebuilt from its peers"
+            ));
+        }
     }
 
     /// Caches first, then the index that read barriers wait for.

@@ -10,7 +10,7 @@ use conclave_core::replica::{BoxFuture, Member, Observer, PeerSeal, ProposeError
 use conclave_raft::transport::{AppendAnswers, Handler, Target, Transport, TransportError};
 use conclave_raft::wire::{Answer, Header, PROTOCOL, Request, SnapshotAnswer, SnapshotHead};
 use conclave_raft::{InitialMember, PeerSide, RaftConfig, RaftNode, Seams};
-use conclave_storage::{Disk, OpenMode, SnapshotFile};
+use conclave_storage::SnapshotFile;
 use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -174,24 +174,6 @@ impl World {
         let (_, side) = member.ok_or_else(|| TransportError::NotSent("down".to_owned()))?;
         Ok(side.clone())
     }
-}
-
-/// Copies a disk as `cp -r` would.
-pub fn copy(disk: &SimDisk) -> SimDisk {
-    let twin = SimDisk::default();
-    for directory in ["", "snapshots"] {
-        twin.make_directory(directory).unwrap();
-        for name in disk.list(directory).unwrap_or_default() {
-            let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
-            let Some(bytes) = disk.content(&path) else { continue };
-            let file = twin.open(&path, OpenMode::New).unwrap();
-            file.set_len(bytes.len() as u64).unwrap();
-            file.write(0, &bytes).unwrap();
-            file.sync_data().unwrap();
-        }
-        twin.sync_dir(directory).unwrap();
-    }
-    twin
 }
 
 /// A command that changes the state a little: it is refused, remembered and audited.
