@@ -120,3 +120,6 @@ fn too_large(message: &str) -> ApiError {
     let next = "send less at once; encrypt larger data as a stream under a data key";
     ApiError::new(Reason::TooLarge, message, next).with("limit", MAX_MESSAGE.to_string())
 }
+
+#[cfg(test)]
+mod tests;

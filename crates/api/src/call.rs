@@ -64,6 +64,9 @@ fn min_index(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(value) = headers.get(MIN_INDEX) else { return Ok(None) };
     let index = value.to_str().ok().and_then(|text| text.parse().ok());
     index.map(Some).ok_or_else(|| {
-        ApiError::field(MIN_INDEX, "a log index in decimal, as an answer's x-conclave-index has it")
+        ApiError::field(
+            MIN_INDEX,
+            "a log index in decimal is needed, as an answer's x-conclave-index has it",
+        )
     })
 }

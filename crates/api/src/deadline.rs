@@ -22,7 +22,10 @@ impl Deadline {
         let asked = match headers.get(HEADER) {
             None => DEFAULT_DEADLINE,
             Some(value) => value.to_str().ok().and_then(parse).ok_or_else(|| {
-                ApiError::field(HEADER, "a number of at most 8 digits and one of H M S m u n")
+                ApiError::field(
+                    HEADER,
+                    "allowed is a number of at most 8 digits and one of H M S m u n",
+                )
             })?,
         };
         let time = asked.min(MAX_DEADLINE);

@@ -43,6 +43,11 @@ impl Shared {
         self.0.clone()
     }
 
+    #[cfg(test)]
+    pub(crate) fn context(&self) -> Arc<Context> {
+        self.0.clone()
+    }
+
     /// What answers the seal messages of other members.
     pub fn peer_seal(&self) -> Arc<dyn PeerSeal> {
         Arc::new(PeerSide(self.0.clone()))

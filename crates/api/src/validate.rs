@@ -71,7 +71,10 @@ impl PrincipalSelector {
 
 pub(crate) fn request_id(text: &str) -> Result<RequestId, ApiError> {
     Uuid::try_parse(text).map(RequestId).map_err(|_| {
-        ApiError::field("request_id", "a UUID, new for each request and the same for its repeats")
+        ApiError::field(
+            "request_id",
+            "a UUID is needed, new for each request and the same for its repeats",
+        )
     })
 }
 
@@ -81,7 +84,9 @@ pub(crate) fn key(text: &str) -> Result<KeySelector, ApiError> {
     }
     match names::alias(text) {
         Ok(()) => Ok(KeySelector::Alias(text.to_owned())),
-        Err(error) => Err(ApiError::field("key", format!("a key id (UUID) or an alias; {error}"))),
+        Err(error) => {
+            Err(ApiError::field("key", format!("a key id (UUID) or an alias is needed; {error}")))
+        }
     }
 }
 
@@ -104,7 +109,7 @@ pub(crate) fn algorithm(text: &str) -> Result<Algorithm, ApiError> {
     }
     Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == text).ok_or_else(|| {
         let known: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-        ApiError::field("algorithm", format!("one of {}", known.join(", ")))
+        ApiError::field("algorithm", format!("allowed is {}", known.join(", ")))
     })
 }
 
@@ -141,14 +146,20 @@ pub(crate) fn principal(text: &str) -> Result<PrincipalSelector, ApiError> {
     }
     match names::principal_name(text) {
         Ok(()) => Ok(PrincipalSelector::Name(text.to_owned())),
-        Err(error) => Err(ApiError::field("principal", format!("an id (UUID) or a name; {error}"))),
+        Err(error) => {
+            Err(ApiError::field("principal", format!("an id (UUID) or a name is needed; {error}")))
+        }
     }
 }
 
 /// Groups are named as principals are.
 pub(crate) fn group(text: &str) -> Result<String, ApiError> {
-    names::principal_name(text)
-        .map_err(|_| ApiError::field("group", "1 to 64 characters out of a-z 0-9 . _ @ -"))?;
+    names::principal_name(text).map_err(|_| {
+        ApiError::field(
+            "group",
+            "the name of a group has 1 to 64 characters out of a-z 0-9 . _ @ -",
+        )
+    })?;
     Ok(text.to_owned())
 }
 
@@ -160,23 +171,26 @@ pub(crate) fn cert_san(text: &str, config: &ApiConfig) -> Result<Option<String>,
     let cluster = &config.cluster_name;
     match CertName::parse(text) {
         Ok(CertName::Principal { cluster: of, .. }) if of == *cluster => Ok(Some(text.to_owned())),
-        _ => Err(ApiError::field("cert_san", format!("conclave://{cluster}/principal/NAME"))),
+        _ => Err(ApiError::field(
+            "cert_san",
+            format!("allowed is `conclave://{cluster}/principal/NAME`"),
+        )),
     }
 }
 
 pub(crate) fn token_id(text: &str) -> Result<TokenId, ApiError> {
-    Uuid::try_parse(text)
-        .map(TokenId)
-        .map_err(|_| ApiError::field("token_id", "the id (UUID) of a token, not the token itself"))
+    Uuid::try_parse(text).map(TokenId).map_err(|_| {
+        ApiError::field("token_id", "the id (UUID) of a token is needed, not the token itself")
+    })
 }
 
 pub(crate) fn sha256(field: &str, bytes: &[u8]) -> Result<Option<[u8; 32]>, ApiError> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let hash = bytes
-        .try_into()
-        .map_err(|_| ApiError::field(field, format!("32 bytes, {} were given", bytes.len())))?;
+    let hash = bytes.try_into().map_err(|_| {
+        ApiError::field(field, format!("32 bytes are needed, {} were given", bytes.len()))
+    })?;
     Ok(Some(hash))
 }
 
@@ -191,7 +205,7 @@ pub(crate) fn action(text: &str) -> Result<Action, ApiError> {
 pub(crate) fn scope(text: &str) -> Result<Scope, ApiError> {
     match text {
         "" | "cluster" => Ok(Scope::Cluster),
-        _ => Err(ApiError::field("scope", "`cluster`, which is also the default")),
+        _ => Err(ApiError::field("scope", "allowed is `cluster`, which is also the default")),
     }
 }
 
@@ -228,7 +242,8 @@ pub(crate) fn no_subject() -> ApiError {
 /// Milliseconds since the Unix epoch.
 pub(crate) fn time(field: &str, given: Option<Timestamp>) -> Result<Option<u64>, ApiError> {
     let Some(given) = given else { return Ok(None) };
-    let wrong = || ApiError::field(field, "a time after 1970 with 0 to 999999999 nanoseconds");
+    let wrong =
+        || ApiError::field(field, "a time after 1970 with 0 to 999999999 nanoseconds is needed");
     let seconds = u64::try_from(given.seconds).map_err(|_| wrong())?;
     let nanos = u64::try_from(given.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     let millis = nanos.ok_or_else(wrong)? / 1_000_000;
@@ -241,7 +256,10 @@ pub(crate) fn limit(given: u32) -> Result<usize, ApiError> {
     match given {
         0 => Ok(LIST_DEFAULT as usize),
         1..=LIST_MAX => Ok(given as usize),
-        _ => Err(ApiError::field("limit", format!("1 to {LIST_MAX}, or 0 for {LIST_DEFAULT}"))),
+        _ => Err(ApiError::field(
+            "limit",
+            format!("allowed are 1 to {LIST_MAX}, or 0 for {LIST_DEFAULT}"),
+        )),
     }
 }
 
@@ -252,7 +270,7 @@ pub(crate) fn cursor(text: &str) -> Result<Option<Uuid>, ApiError> {
     }
     Uuid::try_parse(text)
         .map(Some)
-        .map_err(|_| ApiError::field("cursor", "`next_cursor` of the page before, unchanged"))
+        .map_err(|_| ApiError::field("cursor", "give `next_cursor` of the page before unchanged"))
 }
 
 /// A number with a default for 0 and bounds.
@@ -272,7 +290,10 @@ where
         return Ok(given);
     }
     let (low, high) = (bounds.start(), bounds.end());
-    Err(ApiError::field(field, format!("{low} to {high}, or 0 for {default}; {given} was given")))
+    Err(ApiError::field(
+        field,
+        format!("allowed are {low} to {high}, or 0 for {default}; {given} was given"),
+    ))
 }
 
 #[cfg(test)]

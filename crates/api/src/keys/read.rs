@@ -73,7 +73,9 @@ fn states(request: &v1::ListKeysRequest) -> Result<Vec<KeyState>, ApiError> {
             .find(|state| i32::from(render::keys::key_state(*state)) == *number)
     };
     let found: Option<Vec<KeyState>> = request.states.iter().map(known).collect();
-    found.ok_or_else(|| ApiError::field("states", "KEY_STATE_ENABLED or KEY_STATE_DISABLED"))
+    found.ok_or_else(|| {
+        ApiError::field("states", "allowed are KEY_STATE_ENABLED and KEY_STATE_DISABLED")
+    })
 }
 
 /// At most `limit` keys of the states, and where the next page starts. A page ends early when many

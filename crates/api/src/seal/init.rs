@@ -184,7 +184,8 @@ fn check_recipients(recipients: &[String], shares: u8) -> Result<(), ApiError> {
     }
     if recipients.len() != usize::from(shares) {
         let given = recipients.len();
-        let sentence = format!("one recipient a share: {shares}, not {given}; or none at all");
+        let sentence =
+            format!("one recipient a share is needed: {shares}, not {given}; or none at all");
         return Err(ApiError::field("recipients", sentence));
     }
     let check = |recipient: &String| {
