@@ -76,7 +76,8 @@ impl Moment {
         Ok(access::authenticate(&*self.view, &caller, self.now_ms)?)
     }
 
-    /// Who the caller is, and the proof that a role permits `action`.
+    /// Who the caller is, and the proof that a role permits `action`. Comes before any key is looked
+    /// at: while roles hold in the whole cluster, the answer tells nothing of which keys exist.
     pub(crate) fn judge(&self, call: &Call, action: Action) -> Result<Judged, ApiError> {
         let who = self.authenticate(call)?;
         let authorized = access::authorize(&*self.view, &who, action, self.now_ms)?;

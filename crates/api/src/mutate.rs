@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::context::Context;
+use crate::deadline::Deadline;
 use crate::error::ApiError;
 use crate::limits::PREPARE_ATTEMPTS;
 use crate::moment::Moment;
@@ -114,7 +115,7 @@ impl Context {
     pub(crate) async fn state_at(
         &self,
         index: u64,
-        call: &Call,
+        deadline: &Deadline,
     ) -> Result<Box<dyn StateRead>, ApiError> {
         let state = self.replica().state();
         if state.applied_index() >= index {
@@ -123,7 +124,7 @@ impl Context {
         drop(state);
         // The entry is committed, so a barrier covers it; without one this node cannot tell when it
         // has caught up.
-        let covered = self.barrier(call.deadline.remaining()).await;
+        let covered = self.barrier(deadline.remaining()).await;
         let state = self.replica().state();
         if state.applied_index() >= index {
             return Ok(state);

@@ -124,7 +124,7 @@ impl Context {
         let (Effect::Binding(id), Some(grant)) = (done.effect, grant) else {
             return Err(unexpected_effect());
         };
-        let snapshot = self.state_at(done.index, call).await?;
+        let snapshot = self.state_at(done.index, &call.deadline).await?;
         let binding = BindingRecord { id, grant, until_ms };
         Ok(v1::BindingAnswer {
             binding: Some(render::access::binding(&State(&*snapshot), &binding)),

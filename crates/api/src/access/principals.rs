@@ -144,7 +144,7 @@ impl Context {
         made: Option<PrincipalId>,
     ) -> Result<v1::PrincipalAnswer, ApiError> {
         let Effect::Principal(id) = done.effect else { return Err(unexpected_effect()) };
-        let snapshot = self.state_at(done.index, call).await?;
+        let snapshot = self.state_at(done.index, &call.deadline).await?;
         Ok(v1::PrincipalAnswer {
             principal: Some(shown(&State(&*snapshot), id)?),
             log_index: done.index,

@@ -90,7 +90,7 @@ impl Context {
 
     async fn token_answer(&self, call: &Call, done: Done) -> Result<v1::TokenAnswer, ApiError> {
         let Effect::Token { token, .. } = done.effect else { return Err(unexpected_effect()) };
-        let snapshot = self.state_at(done.index, call).await?;
+        let snapshot = self.state_at(done.index, &call.deadline).await?;
         let state = State(&*snapshot);
         let record = state.token(token).ok_or(Refusal::NotFound { what: Thing::Token })?;
         Ok(v1::TokenAnswer {

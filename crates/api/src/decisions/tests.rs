@@ -206,3 +206,40 @@ async fn an_installed_snapshot_empties_what_is_cached_and_keeps_the_node_open() 
     admin.seal_up(&key, b"plain").await.unwrap();
     assert_eq!(context.unwrapped.len(), 1);
 }
+
+/// Threads race for the tables and the keyring while the key is switched off and on: none of them
+/// leaves anything behind that outlives a disable.
+#[test]
+fn a_disable_holds_under_concurrent_load() {
+    const ROUNDS: usize = 200;
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (cluster, admin, _) = runtime().block_on(FakeCluster::unsealed(3));
+    let key = runtime().block_on(admin.key("orders"));
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let used = std::thread::scope(|scope| {
+        let load = |node: usize| {
+            let (there, key, stop) = (admin.at(&cluster.nodes[node]), &key, &stop);
+            scope.spawn(move || {
+                let runtime = runtime();
+                let mut used = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    used += usize::from(runtime.block_on(there.seal_up(key, b"load")).is_ok());
+                }
+                used
+            })
+        };
+        let loads = [load(0), load(1), load(2), load(2)];
+        let runtime = runtime();
+        for round in 0..ROUNDS {
+            runtime.block_on(admin.disable_key(Actor::of_key(&key))).unwrap();
+            let there = admin.at(&cluster.nodes[round % 3]);
+            let late = runtime.block_on(there.seal_up(&key, b"late"));
+            assert_eq!(reason(&late.unwrap_err()), "KEY_STATE", "round {round}");
+            runtime.block_on(admin.enable_key(Actor::of_key(&key))).unwrap();
+        }
+        stop.store(true, Ordering::SeqCst);
+        loads.map(|load| load.join().unwrap())
+    });
+    // The load was real.
+    assert!(used.iter().sum::<usize>() > ROUNDS, "{used:?}");
+}

@@ -160,7 +160,7 @@ impl Context {
         done: Done,
         made: Option<KeyId>,
     ) -> Result<v1::KeyAnswer, ApiError> {
-        let snapshot = self.state_at(done.index, call).await?;
+        let snapshot = self.state_at(done.index, &call.deadline).await?;
         let view = self.view.load();
         let (id, key) = render::keys::key_after(&State(&*snapshot), &view, &done.effect)
             .ok_or_else(unexpected_effect)?;

@@ -111,6 +111,10 @@ impl Context {
             ProposeError::Unknown => share_unknown(error.to_string()),
             ProposeError::Unavailable(unavailable) => unavailable.into(),
         })?;
+        // Whoever collects must see its own ceremony, or an older seal record would wipe the shares.
+        self.state_at(applied.index, deadline)
+            .await
+            .map_err(|error| share_unknown(error.message().to_owned()))?;
         match applied.outcome {
             Outcome::Done(Effect::ShareRecorded { .. }) => Ok(Recorded::Yes),
             Outcome::Done(_) => Err(crate::mutate::unexpected_effect()),

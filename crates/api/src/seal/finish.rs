@@ -35,7 +35,13 @@ impl Context {
             drop(turn);
             opened
         });
-        task.await.unwrap_or_else(|_| Err(ApiError::alarm("the unseal has ended unexpectedly")))
+        match tokio::time::timeout(timeout, task).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(_)) => Err(ApiError::alarm("the unseal has ended unexpectedly")),
+            // It goes on; only the caller's time is over.
+            Err(_) => Err(ApiError::outcome_unknown("there are enough shares, the unseal goes on")
+                .with_next("see conclave status for whether the nodes are unsealed")),
+        }
     }
 
     async fn open_cluster(

@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::context::Context;
 use crate::credential;
+use crate::deadline::Deadline;
 use crate::error::ApiError;
 use crate::limits::{
     ADMIN_TTL_DEFAULT_S, PREPARE_ATTEMPTS, REPORT_TIMEOUT, SHARES_DEFAULT, THRESHOLD_DEFAULT,
@@ -66,7 +67,7 @@ impl Context {
             match applied.outcome {
                 Outcome::Done(Effect::SealInitialized { admin_expires_at_ms }) => {
                     return Ok(v1::InitAnswer {
-                        cluster_id: self.cluster_id().await,
+                        cluster_id: self.cluster_id(&call.deadline).await,
                         keyspace_id: keyspace.to_string(),
                         epoch,
                         threshold: plan.shares.threshold().into(),
@@ -161,8 +162,8 @@ impl Context {
     }
 
     /// The id of the cluster, as replication knows it; empty if it does not know one.
-    async fn cluster_id(&self) -> String {
-        let report = self.replica().report(None, REPORT_TIMEOUT).await;
+    async fn cluster_id(&self, deadline: &Deadline) -> String {
+        let report = self.replica().report(None, deadline.at_most(REPORT_TIMEOUT)).await;
         report.cluster_id.map_or_else(String::new, |id| id.to_string())
     }
 }

@@ -4,6 +4,7 @@ use super::collect::Step;
 use super::forward::Forwarded;
 use crate::call::Call;
 use crate::context::Context;
+use crate::deadline::Deadline;
 use crate::error::ApiError;
 use crate::limits::{PREPARE_ATTEMPTS, REPORT_TIMEOUT};
 use crate::moment::Moment;
@@ -59,14 +60,14 @@ impl Context {
             let seal = moment.view.seal().ok_or_else(ApiError::not_initialized)?.clone();
             let given = share.take().ok_or_else(over)?;
             check(&seal, Some(&header), &given)?;
-            if self.seal.is_open() && !self.is_anybody_sealed().await {
+            if self.seal.is_open() && !self.is_anybody_sealed(&call.deadline).await {
                 return Ok(self.not_needed(&seal, &header));
             }
             match self.route(&moment, &seal, lost.as_ref()) {
                 Route::Here { replaces, restarted } => {
                     match self.collect(turn, &call.deadline, seal, given, replaces).await? {
                         Step::Taken { have, needed } => {
-                            return Ok(self.answer(&header, have, needed, restarted).await);
+                            return Ok(self.answer(call, &header, have, needed, restarted).await);
                         }
                         Step::Again(given) => share = Some(given),
                     }
@@ -76,7 +77,9 @@ impl Context {
                     drop(turn);
                     match self.forward(&call.deadline, &seal, collector, ceremony, &given).await? {
                         Forwarded::Taken { have, needed } => {
-                            return Ok(self.answer(&header, have, needed, String::new()).await);
+                            return Ok(self
+                                .answer(call, &header, have, needed, String::new())
+                                .await);
                         }
                         Forwarded::Lost(why) => {
                             lost = Some((ceremony, why));
@@ -118,8 +121,8 @@ impl Context {
     }
 
     /// Whether any member that answers is sealed.
-    async fn is_anybody_sealed(&self) -> bool {
-        let members = self.member_seals(None, REPORT_TIMEOUT).await;
+    async fn is_anybody_sealed(&self, deadline: &Deadline) -> bool {
+        let members = self.member_seals(None, deadline.at_most(REPORT_TIMEOUT)).await;
         members.iter().any(|member| member.sealed == Some(true))
     }
 
@@ -138,12 +141,14 @@ impl Context {
 
     async fn answer(
         &self,
+        call: &Call,
         header: &ShareHeader,
         have: u8,
         needed: u8,
         restarted: String,
     ) -> v1::SubmitShareAnswer {
-        let members = self.member_seals(None, REPORT_TIMEOUT).await;
+        let timeout = call.deadline.at_most(REPORT_TIMEOUT);
+        let members = self.member_seals(None, timeout).await;
         v1::SubmitShareAnswer {
             accepted: true,
             index: header.index.into(),
@@ -207,7 +212,10 @@ fn damaged(error: ShareTextError) -> ApiError {
         _ => None,
     };
     let damaged = damaged_share(error.to_string());
-    line.map_or_else(|| damaged.clone(), |line| damaged.clone().with("line", line.to_string()))
+    match line {
+        Some(line) => damaged.with("line", line.to_string()),
+        None => damaged,
+    }
 }
 
 fn damaged_share(message: String) -> ApiError {

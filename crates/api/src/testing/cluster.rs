@@ -49,9 +49,18 @@ struct Committed {
 impl FakeCluster {
     /// Nodes 1 to `count`, all of them up, none of them initialized.
     pub(crate) fn new(count: u32) -> Arc<FakeCluster> {
+        FakeCluster::of(count, false)
+    }
+
+    /// One node with `development.enabled`.
+    pub(crate) fn development() -> Arc<FakeCluster> {
+        FakeCluster::of(1, true)
+    }
+
+    fn of(count: u32, development: bool) -> Arc<FakeCluster> {
         let clock = Arc::new(ManualClock::new());
         let cluster = Arc::new_cyclic(|cluster: &Weak<FakeCluster>| FakeCluster {
-            nodes: (1..=count).map(|id| FakeNode::new(id, &clock, cluster)).collect(),
+            nodes: (1..=count).map(|id| FakeNode::new(id, development, &clock, cluster)).collect(),
             clock: clock.clone(),
             quorum: AtomicBool::new(true),
             lose_answer: AtomicBool::new(false),

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 pub(crate) struct FakeNode {
     id: u32,
+    development: bool,
     clock: Arc<ManualClock>,
     cluster: Weak<FakeCluster>,
     running: RwLock<Running>,
@@ -57,14 +58,19 @@ struct Applying {
 impl FakeNode {
     pub(super) fn new(
         id: u32,
+        development: bool,
         clock: &Arc<ManualClock>,
         cluster: &Weak<FakeCluster>,
     ) -> Arc<FakeNode> {
         Arc::new(FakeNode {
             id,
+            development,
             clock: clock.clone(),
             cluster: cluster.clone(),
-            running: RwLock::new(Running { shared: shared(id, 0, clock), services: None }),
+            running: RwLock::new(Running {
+                shared: shared(id, development, 0, clock),
+                services: None,
+            }),
             state: Mutex::new(Applying {
                 records: MemoryRecords::default(),
                 digest: StateDigest::default(),
@@ -92,7 +98,10 @@ impl FakeNode {
     /// The process ends and starts again: only the replicated state is still there.
     pub(crate) fn restart(self: &Arc<Self>) {
         let restarts = self.restarts.fetch_add(1, Ordering::SeqCst) as u64 + 1;
-        let fresh = Running { shared: shared(self.id, restarts, &self.clock), services: None };
+        let fresh = Running {
+            shared: shared(self.id, self.development, restarts, &self.clock),
+            services: None,
+        };
         *self.running.write().unwrap() = fresh;
         self.attach();
         self.catch_up();
@@ -189,11 +198,11 @@ impl FakeNode {
     }
 }
 
-fn shared(id: u32, restarts: u64, clock: &Arc<ManualClock>) -> Shared {
+fn shared(id: u32, development: bool, restarts: u64, clock: &Arc<ManualClock>) -> Shared {
     let config = ApiConfig {
         cluster_name: CLUSTER.to_owned(),
         node_id: id,
-        development: false,
+        development,
         operators: vec!["olga".to_owned()],
         version: "test".to_owned(),
     };

@@ -242,3 +242,21 @@ async fn an_unseal_goes_on_without_its_caller() {
         tokio::task::yield_now().await;
     }
 }
+
+/// A caller without patience is told that the unseal goes on.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_during_the_hand_over_leaves_the_unseal_running() {
+    let (cluster, init) = FakeCluster::initialized(2).await;
+    let shares = texts(init);
+    cluster.submit(1, &shares[0]).await.unwrap();
+    cluster.submit(1, &shares[1]).await.unwrap();
+    cluster.nodes[1].barriers_open.send_replace(false);
+    let hasty = Actor::nobody(&cluster.nodes[0]).with_metadata("grpc-timeout", "1S");
+    let request = v1::SubmitShareRequest { share: shares[2].clone() };
+    let refused = hasty.submit_share(request).await.unwrap_err();
+    assert_eq!(reason(&refused), "OUTCOME_UNKNOWN");
+    cluster.nodes[1].barriers_open.send_replace(true);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(sealed_nodes(&cluster), [false; 2]);
+    assert!(cluster.nodes[0].context().view.load().seal().is_some_and(|seal| seal.confirmed));
+}

@@ -115,3 +115,23 @@ async fn shares_for_recipients_are_not_readable_here() {
         assert!(!share.text.contains("conclave-share"));
     }
 }
+
+#[tokio::test]
+async fn a_development_node_makes_a_credential_that_does_not_expire() {
+    let cluster = FakeCluster::development();
+    let node = &cluster.nodes[0];
+    let request = v1::InitRequest { admin_never_expires: true, ..Default::default() };
+    let init = Actor::operator(node).init(request).await.unwrap();
+    assert_eq!(init.admin_expires_at, None);
+    let shares = texts(init.clone());
+    for share in &shares[..3] {
+        cluster.submit(1, share).await.unwrap();
+    }
+    cluster.clock.advance_ms(10 * 365 * 86_400_000);
+    for admin in [
+        Actor::with_token(node, &init.admin_token),
+        Actor::with_certificate(node, "conclave://test/principal/admin"),
+    ] {
+        assert!(admin.random(v1::RandomRequest::default()).await.is_ok());
+    }
+}
