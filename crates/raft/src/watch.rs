@@ -2,6 +2,7 @@
 //! remembers what the leader learns of the others, and ends the process when consensus has stopped by
 //! itself.
 
+use crate::machine;
 use crate::node::Inner;
 use crate::types::{Metrics, Payload, Raft};
 use openraft::ServerState;
@@ -17,6 +18,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// … and at the latest after this many entries.
 const CHECK_AFTER_ENTRIES: u64 = 1_000;
 
+/// The whole state is read this often, and at the start: rot is found before it is needed.
+const SCRUB_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
+
 /// Watches until the member stops.
 pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
     let mut metrics = raft.metrics();
@@ -24,10 +28,13 @@ pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
     sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut scrub = tokio::time::interval(SCRUB_INTERVAL);
+    scrub.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checked = 0;
     loop {
         tokio::select! {
             _ = sync.tick() => inner.applier.sync_soon(),
+            _ = scrub.tick() => machine::scrub(&inner),
             _ = check.tick() => check_digest(&inner, &raft, &mut checked, 1).await,
             changed = metrics.changed() => {
                 let now = metrics.borrow_watched().clone();

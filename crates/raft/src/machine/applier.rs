@@ -280,3 +280,65 @@ impl StateSync {
         waiting.await.map_err(|_| io_error("the applier has stopped"))?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_core::records::RecordsRead;
+    use conclave_core::replica::Member;
+    use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
+    use openraft::vote::leader_id_std::CommittedLeaderId;
+
+    struct Nothing;
+
+    impl Observer for Nothing {
+        fn applied(&self, _: &dyn RecordsRead, _: u64, _: &[Touched]) {}
+        fn installed(&self, _: &dyn RecordsRead, _: u64) {}
+    }
+
+    fn entry(index: u64, payload: EntryPayload<Payload, u64, Member>) -> LogEntry {
+        let log_id = LogId::new(CommittedLeaderId { term: 1 }, index);
+        openraft::Entry { log_id, payload }
+    }
+
+    /// Applies an entry and then a check of the state after it against `leader`.
+    async fn check_against(leader: impl FnOnce(StateDigest) -> StateDigest) -> Option<String> {
+        let log = FatalLog::default();
+        let fatal = log.hook();
+        let disk = Arc::new(SimDisk::default());
+        let clock = Arc::new(ManualClock::default());
+        let parts = ApplierParts {
+            state: StateFile::open(disk.clone(), clock, fatal.clone()).unwrap(),
+            log: LogFile::open(disk, &TaskSpawner, fatal.clone()).unwrap(),
+            observer: Arc::new(Nothing),
+            fatal,
+        };
+        let (applier, handle, _, digests) = Applier::open(parts).unwrap();
+        let running = tokio::spawn(applier.run());
+        let work = vec![(entry(1, EntryPayload::Blank), None)];
+        handle.run(|done| Job::Apply { work, done }).await.unwrap();
+        let digest = leader(digests.at(1).unwrap());
+        let check = Payload::DigestCheck { index: 1, digest };
+        let work = vec![(entry(2, EntryPayload::Normal(check)), None)];
+        let applied = handle.run(|done| Job::Apply { work, done }).await;
+        assert_eq!(
+            applied.is_err(),
+            log.reason().is_some(),
+            "a replica that differs goes no further"
+        );
+        drop(handle);
+        let _ = running.await;
+        log.reason()
+    }
+
+    #[tokio::test]
+    async fn a_replica_compares_its_state_with_the_leaders() {
+        assert_eq!(check_against(|own| own).await, None);
+        let other = |mut own: StateDigest| {
+            own.add(conclave_core::records::Table::Meta, b"x", b"y");
+            own
+        };
+        let why = check_against(other).await.unwrap();
+        assert!(why.contains("DIGEST_MISMATCH"), "{why}");
+    }
+}

@@ -4,10 +4,12 @@
 mod adapter;
 mod applier;
 mod digests;
+mod scrub;
 mod snapshot;
 
 pub use adapter::{Machine, SnapshotBuilder};
 pub(crate) use applier::read_applied;
 pub use applier::{Applier, ApplierParts, StateSync};
 pub use digests::Digests;
+pub(crate) use scrub::scrub;
 pub(crate) use snapshot::receive;
