@@ -63,10 +63,13 @@ impl Witness {
         self.raise(member, Knowledge::new(Some(*vote), None));
     }
 
-    /// What the leader's replication knows of the others' logs.
+    /// What the leader's replication knows of the others' logs. A member has the leader's vote only
+    /// once it has answered this leader: one that is down since an earlier term has matched nothing.
     pub fn saw_metrics(&self, metrics: &Metrics) {
         for (member, matched) in metrics.replication.iter().flatten() {
-            self.raise(*member, Knowledge::new(Some(metrics.vote), *matched));
+            if let Some(matched) = matched {
+                self.raise(*member, Knowledge::new(Some(metrics.vote), Some(*matched)));
+            }
         }
     }
 
