@@ -118,13 +118,9 @@ impl Inner {
         match membership.get_node(&from.member) {
             Some(node) => node.node_id == from.node_id,
             None => {
+                let introduced = self.introduced.lock().unwrap_or_else(PoisonError::into_inner);
                 membership.nodes().next().is_none()
-                    && self
-                        .introduced
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get(&from.member)
-                        .is_some_and(|member| member.node_id == from.node_id)
+                    && introduced.get(&from.node_id) == Some(&from.member)
             }
         }
     }
@@ -175,26 +171,31 @@ impl Inner {
         let configured = self.config.initial_members.iter().any(|m| m.id == member.node_id);
         let failed = |error: std::io::Error| NotAdmitted(error.to_string());
         let membership = self.membership().map_err(failed)?;
-        let knows_caller = membership.membership().get_node(&from.member).is_some();
-        if !configured && !knows_caller {
-            let id = from.node_id;
+        let known = membership.membership().get_node(&from.member);
+        let has_members = membership.membership().nodes().next().is_some();
+        let id = from.node_id;
+        if !configured && known.is_none() {
             return Err(NotAdmitted(format!("node {id} is not among the initial members")));
+        }
+        // A node speaks for its own member only, or it could make the others refuse another's restart.
+        if known.is_some_and(|known| known.node_id != id) {
+            return Err(NotAdmitted(format!("member {:016x} is not node {id}", from.member)));
         }
         let seen = self.witness.of(from.member);
         // An old copy is answered, but what it shows is not remembered as if it were news.
         let newer = seen.is_none_or(|seen| from.incarnation >= seen.incarnation);
-        if newer {
+        if newer && (known.is_some() || !has_members) {
             self.witness
                 .saw_introduction(from.member, from.incarnation, knowledge)
                 .await
                 .map_err(failed)?;
         }
-        self.introduced.lock().unwrap_or_else(PoisonError::into_inner).insert(from.member, member);
+        self.introduced.lock().unwrap_or_else(PoisonError::into_inner).insert(id, from.member);
         Ok(Answer::Hello(Box::new(HelloAnswer {
             member: self.config.member.clone(),
             cluster_id: self.cluster_id.load().as_deref().copied(),
-            has_members: membership.membership().nodes().next().is_some(),
-            knows_caller,
+            has_members,
+            knows_caller: known.is_some(),
             seen,
         })))
     }

@@ -53,8 +53,9 @@ pub(crate) struct Inner {
     pub(crate) transport: OnceLock<Arc<dyn Transport>>,
     /// Set when the member takes part.
     pub(crate) raft: OnceLock<Raft>,
-    /// Members that have introduced themselves before there was a membership.
-    pub(crate) introduced: std::sync::Mutex<std::collections::BTreeMap<u64, Member>>,
+    /// The member with which each node has introduced itself last: counts until there is a
+    /// membership.
+    pub(crate) introduced: std::sync::Mutex<std::collections::BTreeMap<u32, u64>>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) barrier_rounds: AtomicU64,
     seeds: AtomicU64,
