@@ -9,7 +9,7 @@ use crate::validate::KeySelector;
 use conclave_core::ids::{KeyId, KeyspaceId};
 use conclave_core::model::{KeyRecord, VersionRecord};
 use conclave_core::mutants::Mutant;
-use conclave_core::outcome::{Refusal, Thing};
+use conclave_core::outcome::Thing;
 use conclave_core::reason::Reason;
 use conclave_core::replica::StateRead;
 use conclave_core::roles::Action;
@@ -180,14 +180,14 @@ impl Context {
                 let id = self.lookup(&self.tables.aliases, alias, index, |state| {
                     State(state).alias(alias)
                 })?;
-                self.key(*id.ok_or(Refusal::NotFound { what: Thing::Key })?, index)
+                self.key(*id.ok_or_else(|| ApiError::not_found(Thing::Key, selector))?, index)
             }
         }
     }
 
     fn key(&self, id: KeyId, index: u64) -> Result<Arc<KeyRecord>, Undecided> {
         let key = self.lookup(&self.tables.keys, &id, index, |state| State(state).key(id))?;
-        let key = key.ok_or(Refusal::NotFound { what: Thing::Key })?;
+        let key = key.ok_or_else(|| ApiError::not_found(Thing::Key, id))?;
         if key.changed_at > index { Err(Undecided::Behind) } else { Ok(key) }
     }
 

@@ -1,7 +1,7 @@
 //! The one error type of the services and its form on the wire: a gRPC status with
 //! `google.rpc.ErrorInfo` (stable reason, domain, metadata) and `RetryInfo` where a repeat helps.
 
-use conclave_core::outcome::Refusal;
+use conclave_core::outcome::{Refusal, Thing};
 use conclave_core::reason::Reason;
 use conclave_core::replica::{ProposeError, Unavailable};
 use std::borrow::Cow;
@@ -108,6 +108,17 @@ impl ApiError {
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> ApiError {
         self.metadata.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The same error, told of the name or id that the caller gave.
+    pub(crate) fn naming(mut self, given: impl std::fmt::Display) -> ApiError {
+        self.message = Cow::Owned(format!("{}: {given}", self.message));
+        self.with("name", given.to_string())
+    }
+
+    /// Nothing has the name or id that the caller gave.
+    pub(crate) fn not_found(what: Thing, given: impl std::fmt::Display) -> ApiError {
+        ApiError::from(Refusal::NotFound { what }).naming(given)
     }
 
     /// The same error with another advice.

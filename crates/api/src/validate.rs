@@ -5,7 +5,7 @@ use crate::error::ApiError;
 use crate::limits::{LIST_DEFAULT, LIST_MAX};
 use conclave_core::command::{Algorithm, Scope, Subject};
 use conclave_core::ids::{KeyId, PrincipalId, RequestId, TokenId};
-use conclave_core::outcome::{Refusal, Thing};
+use conclave_core::outcome::Thing;
 use conclave_core::roles::{Action, Role};
 use conclave_core::state::State;
 use conclave_formats::names::{self, CertName};
@@ -38,7 +38,7 @@ impl KeySelector {
             KeySelector::Id(id) => Some(*id),
             KeySelector::Alias(alias) => state.alias(alias),
         };
-        Ok(found.ok_or(Refusal::NotFound { what: Thing::Key })?)
+        found.ok_or_else(|| ApiError::not_found(Thing::Key, self))
     }
 }
 
@@ -65,7 +65,7 @@ impl PrincipalSelector {
             PrincipalSelector::Id(id) => Some(*id),
             PrincipalSelector::Name(name) => state.principal_named(name),
         };
-        Ok(found.ok_or(Refusal::NotFound { what: Thing::Principal })?)
+        found.ok_or_else(|| ApiError::not_found(Thing::Principal, self))
     }
 }
 

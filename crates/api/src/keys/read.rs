@@ -9,7 +9,7 @@ use crate::validate;
 use conclave_core::ids::KeyId;
 use conclave_core::lifecycle::KeyState;
 use conclave_core::model::KeyRecord;
-use conclave_core::outcome::{Refusal, Thing};
+use conclave_core::outcome::Thing;
 use conclave_core::replica::StateRead;
 use conclave_core::roles::Action;
 use conclave_core::state::State;
@@ -30,7 +30,7 @@ impl Context {
         let snapshot = self.replica().state();
         let state = State(&*snapshot);
         let id = selector.resolve(&state)?;
-        let record = state.key(id).ok_or(Refusal::NotFound { what: Thing::Key })?;
+        let record = state.key(id).ok_or_else(|| ApiError::not_found(Thing::Key, id))?;
         Ok(v1::KeyAnswer {
             key: Some(render::keys::key(&state, &moment.view, record)),
             log_index: StateRead::applied_index(&*snapshot),

@@ -114,16 +114,26 @@ async fn what_does_not_exist_is_not_found_and_a_taken_name_is_taken() {
     let (_, admin, _) = FakeCluster::unsealed(1).await;
     admin.key("orders").await;
     for key in ["nothing", "00000000-0000-4000-8000-000000000000"] {
-        assert_eq!(reason(&admin.get_key(get(key)).await.unwrap_err()), "NOT_FOUND");
-        assert_eq!(reason(&admin.rotate_key(Actor::of_key(key)).await.unwrap_err()), "NOT_FOUND");
-        assert_eq!(reason(&admin.disable_key(Actor::of_key(key)).await.unwrap_err()), "NOT_FOUND");
+        for refused in [
+            admin.get_key(get(key)).await.unwrap_err(),
+            admin.rotate_key(Actor::of_key(key)).await.unwrap_err(),
+            admin.disable_key(Actor::of_key(key)).await.unwrap_err(),
+        ] {
+            assert_eq!(reason(&refused), "NOT_FOUND");
+        }
+        let shown = admin.get_key(get(key)).await.unwrap_err();
+        assert!(shown.message().contains(key), "{}", shown.message());
+        let used = admin.seal_up(key, b"plain").await.unwrap_err();
+        assert!(used.message().contains(key), "{}", used.message());
     }
     let request = v1::CreateKeyRequest {
         request_id: request_id(),
         alias: "orders".to_owned(),
         ..Default::default()
     };
-    assert_eq!(reason(&admin.create_key(request).await.unwrap_err()), "ALREADY_EXISTS");
+    let taken = admin.create_key(request).await.unwrap_err();
+    assert_eq!(reason(&taken), "ALREADY_EXISTS");
+    assert!(taken.message().contains("orders"), "{}", taken.message());
 }
 
 /// Whether a key exists is nothing to somebody who may not use keys.

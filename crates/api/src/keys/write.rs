@@ -14,7 +14,8 @@ use conclave_core::command::{
 };
 use conclave_core::ids::KeyId;
 use conclave_core::lifecycle::KeyAction;
-use conclave_core::outcome::{Refusal, Thing};
+use conclave_core::outcome::Thing;
+use conclave_core::reason::Reason;
 use conclave_core::roles::Action;
 use conclave_core::seams::random_uuid;
 use conclave_core::state::State;
@@ -48,7 +49,11 @@ impl Context {
                     material,
                 }))
             })
-            .await?;
+            .await
+            .map_err(|error| match (&alias, error.reason()) {
+                (Some(taken), Some(Reason::AlreadyExists)) => error.naming(taken),
+                _ => error,
+            })?;
         self.key_answer(call, done, Some(key)).await
     }
 
@@ -179,5 +184,5 @@ fn of_key(
 }
 
 fn find(state: &State<'_>, key: KeyId) -> Result<conclave_core::model::KeyRecord, ApiError> {
-    Ok(state.key(key).ok_or(Refusal::NotFound { what: Thing::Key })?)
+    state.key(key).ok_or_else(|| ApiError::not_found(Thing::Key, key))
 }
