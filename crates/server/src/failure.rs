@@ -31,9 +31,9 @@ impl Failure {
         Failure { code: exit::FATAL, ..Failure::refused(message, next) }
     }
 
-    /// The data directory cannot be opened; the error says what to do itself.
+    /// The data directory cannot be opened.
     pub fn data_dir(error: &OpenError) -> Failure {
-        Failure { text: format!("error: {error}"), code: exit::FAILED }
+        Failure::refused(error, error.next())
     }
 }
 

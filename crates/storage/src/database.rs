@@ -83,8 +83,7 @@ fn open_existing(disk: &dyn Disk, name: &str, cache_bytes: usize) -> Result<Data
     let file = disk.open(name, OpenMode::Existing).map_err(OpenError::file(name, "open it"))?;
     if file.len().map_err(OpenError::file(name, "read its length"))? == 0 {
         return Err(OpenError::Damaged(format!(
-            "{name}: the file is empty, and this program never leaves it so. If it is the node's only \
-             damage, let the node rebuild from its peers as a new member"
+            "{name}: the file is empty, and this program never leaves it so"
         )));
     }
     let database = builder(cache_bytes)

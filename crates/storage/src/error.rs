@@ -2,13 +2,15 @@
 
 use std::io;
 
-/// Why the data directory or a file in it cannot be opened.
+/// What helps a node whose files are damaged.
+const REBUILD: &str = "check the disk, then let the node rebuild from its peers as a new member";
+
+/// Why the data directory or a file in it cannot be opened: what is wrong and what is allowed;
+/// [`OpenError::next`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system refused.
-    #[error(
-        "{file}: cannot {action}: {source}. Check that the path exists, is a {kind} and belongs to the user that runs the node"
-    )]
+    #[error("{file}: cannot {action}: {source}")]
     Io {
         /// The file or directory.
         file: String,
@@ -20,9 +22,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// redb cannot open the file: locked, damaged or not a database.
-    #[error(
-        "{file}: the database cannot be opened: {source}. If the message says that it is open already, another process uses it; otherwise the file is damaged: restore nothing in place, let the node rebuild from its peers as a new member"
-    )]
+    #[error("{file}: the database cannot be opened: {source}")]
     Database {
         /// The file.
         file: String,
@@ -32,13 +32,11 @@ pub enum OpenError {
     /// A record, or what the records say together, is damaged.
     #[error("{0}")]
     Damaged(
-        /// File, table and key, and what to do.
+        /// File, table and key.
         String,
     ),
     /// The file was written by a newer release.
-    #[error(
-        "{file}: written in format {found}, this release knows format {known}. Start the release that wrote it"
-    )]
+    #[error("{file}: written in format {found}, this release knows format {known}")]
     NewerFormat {
         /// The file.
         file: String,
@@ -49,7 +47,7 @@ pub enum OpenError {
     },
     /// Another process holds the data directory.
     #[error(
-        "{directory}: the data directory is in use by another process{holder}. One directory serves one node: stop that process or configure another `data_dir`"
+        "{directory}: the data directory is in use by another process{holder}; one directory serves one node"
     )]
     Locked {
         /// The data directory.
@@ -58,9 +56,7 @@ pub enum OpenError {
         holder: String,
     },
     /// A file or directory is open to other users.
-    #[error(
-        "{path}: mode {mode:04o} lets other users in; allowed is {allowed:04o}. Run: chmod {allowed:o} '{path}'"
-    )]
+    #[error("{path}: mode {mode:04o} lets other users in; allowed is {allowed:04o}")]
     Permissions {
         /// The file or directory.
         path: String,
@@ -72,6 +68,26 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// What to do.
+    pub fn next(&self) -> String {
+        match self {
+            OpenError::Io { kind, .. } => format!(
+                "check that the path exists, is a {kind} and belongs to the user that runs the node"
+            ),
+            OpenError::Database { .. } => format!(
+                "if it is open already, stop the other process; otherwise the file is damaged: restore nothing in place, {REBUILD}"
+            ),
+            OpenError::Damaged(_) => REBUILD.to_owned(),
+            OpenError::NewerFormat { .. } => "start the release that wrote it".to_owned(),
+            OpenError::Locked { .. } => {
+                "stop that process or configure another `data_dir`".to_owned()
+            }
+            OpenError::Permissions { path, allowed, .. } => {
+                format!("run: chmod {allowed:o} '{path}'")
+            }
+        }
+    }
+
     /// An I/O failure on a file.
     pub(crate) fn file(file: &str, action: &'static str) -> impl FnOnce(io::Error) -> OpenError {
         move |source| OpenError::Io { file: file.to_owned(), action, kind: "regular file", source }

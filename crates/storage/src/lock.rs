@@ -74,9 +74,10 @@ mod tests {
     fn the_second_holder_is_refused_with_the_pid_of_the_first() {
         let directory = tempfile::tempdir().unwrap();
         let held = DirectoryLock::acquire(directory.path()).unwrap();
-        let error = DirectoryLock::acquire(directory.path()).unwrap_err().to_string();
+        let error = DirectoryLock::acquire(directory.path()).unwrap_err();
+        assert!(error.next().contains("stop that process or configure another"), "{error}");
+        let error = error.to_string();
         assert!(error.contains(&format!("(pid {})", std::process::id())), "{error}");
-        assert!(error.contains("stop that process or configure another"), "{error}");
         drop(held);
         DirectoryLock::acquire(directory.path()).unwrap();
     }

@@ -61,7 +61,7 @@ fn what_others_can_reach_is_refused_with_the_chmod_to_run() {
         let error = FsDisk::open(&root).unwrap_err();
         assert!(matches!(error, OpenError::Permissions { mode, .. } if mode == bad), "{error}");
         let advice = format!("chmod {good:o} '{}'", path.display());
-        assert!(error.to_string().contains(&advice), "{error}");
+        assert!(error.next().contains(&advice), "{error}");
         fs::set_permissions(&path, Permissions::from_mode(good)).unwrap();
         FsDisk::open(&root).unwrap();
     }

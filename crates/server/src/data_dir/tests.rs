@@ -111,12 +111,12 @@ fn a_directory_in_use_or_open_to_others_is_refused() {
         text.contains(&format!("in use by another process (pid {})", std::process::id())),
         "{text}"
     );
+    assert!(text.contains("next: stop that process"), "{text}");
     drop(held);
     fs::set_permissions(path.join("node.key"), fs::Permissions::from_mode(0o644)).unwrap();
     let text = refusal(open(&path));
-    assert!(
-        text.contains("node.key: mode 0644 lets other users in; allowed is 0600. Run: chmod 600")
-    );
+    assert!(text.contains("node.key: mode 0644 lets other users in; allowed is 0600"), "{text}");
+    assert!(text.contains("next: run: chmod 600"), "{text}");
 }
 
 #[test]

@@ -75,8 +75,7 @@ fn without_holes(loaded: &Loaded) -> Result<(), OpenError> {
         let expected = last.map_or(*index, |last| after(Some(last)));
         if *index != expected {
             return Err(OpenError::Damaged(format!(
-                "{LOG_FILE}: entry {expected} is missing, the next one is {index}. The log cannot be \
-                 used; let the node rebuild from its peers as a new member"
+                "{LOG_FILE}: entry {expected} is missing, the next one is {index}: the log cannot be used"
             )));
         }
         last = Some(*index);
