@@ -120,6 +120,6 @@ fn disabled_principal(cluster: &Cluster) -> Result<()> {
 
 fn nobody_grants_to_themselves(cluster: &Cluster) -> Result<()> {
     let args = ["role", "bind", "KeyPurge", "--principal", "admin"];
-    let row = [wrong("own role", &args, "PERMISSION_DENIED", "")];
+    let row = [wrong("own role", &args, "SAME_PRINCIPAL", "")];
     all_refused(cluster, &cluster.cli(), &row)
 }

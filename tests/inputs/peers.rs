@@ -69,7 +69,7 @@ async fn ask(
         cluster_name: cluster.name().to_owned(),
         cluster_id: node["cluster_id"].as_str().and_then(|id| id.parse().ok()),
         node_id: claimed,
-        member: node["member_id"].as_u64().unwrap_or_default(),
+        member: member_id(&node)?,
         // The incarnation of the running node 2: this is its second connection, so to say.
         incarnation: 1,
         to: None,
@@ -79,6 +79,13 @@ async fn ask(
     let header = MetadataValue::from_bytes(&codec::encode(&header));
     call.metadata_mut().insert_bin("conclave-peer-bin", header);
     Ok(PeerClient::new(channel).call(call).await.map(tonic::Response::into_inner))
+}
+
+/// 16 hex digits in the file: many JSON readers lose digits of a number this long.
+fn member_id(node: &serde_json::Value) -> Result<u64> {
+    let text = node["member_id"].as_str().unwrap_or_default();
+    u64::from_str_radix(text, 16)
+        .map_err(|error| Failure::violation(format!("member_id in node.json: {error}: {node}")))
 }
 
 async fn connect(cluster: &Cluster, certificate: &str) -> Result<Channel> {
