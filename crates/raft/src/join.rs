@@ -35,8 +35,8 @@ pub(crate) enum JoinError {
     /// The data directory is an old copy.
     #[error(
         "OLD_DATA_DIRECTORY: node {peer} has seen more of this member than the data directory \
-         holds: it is an old copy. Nothing was changed. Put the newest data directory back, or \
-         remove the member and start with an empty directory as a new one"
+         holds: it is an old copy. Nothing was changed. Put the newest data directory back; the \
+         other members go on without this one"
     )]
     OldCopy {
         /// Who knows more.

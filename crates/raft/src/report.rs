@@ -94,7 +94,7 @@ impl Inner {
         configured.collect()
     }
 
-    async fn report_of(
+    pub(crate) async fn report_of(
         &self,
         member: &Member,
         at_index: Option<u64>,

@@ -53,7 +53,8 @@ pub type StreamResult = openraft::raft::StreamAppendResult<TypeConfig>;
 pub enum Payload {
     /// A command for the state machine.
     Command(Arc<Entry>),
-    /// The leader's state digest after an earlier entry, for every replica to compare with its own.
+    /// The state digest after an earlier entry that a majority agrees on, for every replica to compare
+    /// with its own.
     DigestCheck {
         /// Index of that entry.
         index: u64,

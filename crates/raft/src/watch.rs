@@ -5,6 +5,7 @@
 use crate::machine;
 use crate::node::Inner;
 use crate::types::{Metrics, Payload, Raft};
+use futures::future::join_all;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// … and at the latest after this many entries.
 const CHECK_AFTER_ENTRIES: u64 = 1_000;
 
+/// How long a voter has to tell its digest.
+const DIGEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The whole state is read this often, and at the start: rot is found before it is needed.
 const SCRUB_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
 
@@ -35,34 +38,83 @@ pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
         tokio::select! {
             _ = sync.tick() => inner.applier.sync_soon(),
             _ = scrub.tick() => machine::scrub(&inner),
-            _ = check.tick() => check_digest(&inner, &raft, &mut checked, 1).await,
+            _ = check.tick() => check_digest(&inner, &raft, &mut checked, 1),
             changed = metrics.changed() => {
                 let now = metrics.borrow_watched().clone();
                 if has_stopped(&inner, &now, changed.is_err()) {
                     return;
                 }
                 inner.witness.saw_metrics(&now);
-                check_digest(&inner, &raft, &mut checked, CHECK_AFTER_ENTRIES).await;
+                check_digest(&inner, &raft, &mut checked, CHECK_AFTER_ENTRIES);
             }
         }
     }
 }
 
-/// As the leader: proposes a comparison if at least `after` entries were applied since the last one.
-async fn check_digest(inner: &Inner, raft: &Raft, checked: &mut u64, after: u64) {
+/// As the leader: has the states compared if at least `after` entries were applied since the last time.
+fn check_digest(inner: &Arc<Inner>, raft: &Raft, checked: &mut u64, after: u64) {
     let applied = inner.applied.borrow().unwrap_or(0);
     let leads = inner.metrics().is_some_and(|now| now.state == ServerState::Leader);
     if !leads || applied < checked.saturating_add(after) {
         return;
     }
-    if let Some(digest) = inner.digests.at(applied) {
-        // The check is an entry itself, and no reason for another one.
-        *checked = applied + 1;
-        let proposed = raft.client_write_ff(Payload::DigestCheck { index: applied, digest }, None);
-        if let Err(error) = proposed.await {
-            tracing::debug!(%error, "a digest check was not proposed");
+    // The check is an entry itself, and no reason for another one.
+    *checked = applied + 1;
+    tokio::spawn(compare_states(inner.clone(), raft.clone(), applied));
+}
+
+/// Asks the voters for their digest after `index`. Only what a majority agrees on is proposed for all
+/// to compare with, so that one replica that differs stops alone, also when it leads.
+async fn compare_states(inner: Arc<Inner>, raft: Raft, index: u64) {
+    let voters: Vec<_> = inner.members().into_iter().filter(|member| member.voter).collect();
+    let asked = voters.iter().map(|member| inner.report_of(member, Some(index), DIGEST_TIMEOUT));
+    let answers: Vec<String> =
+        join_all(asked).await.into_iter().flatten().filter_map(|r| r.state_digest).collect();
+    let Some(digest) = inner.digests.at(index) else {
+        return;
+    };
+    match compare(&digest.to_string(), &answers, voters.len()) {
+        Comparison::TooFew => {}
+        Comparison::Differs(agreed) => {
+            inner.seams.fatal.raise(&mismatch(index, &digest.to_string(), &agreed));
+        }
+        Comparison::Agreed => {
+            let proposed = raft.client_write_ff(Payload::DigestCheck { index, digest }, None);
+            if let Err(error) = proposed.await {
+                tracing::debug!(%error, "a digest check was not proposed");
+            }
         }
     }
+}
+
+/// What the digests of the voters say about this member's own.
+#[derive(Debug, PartialEq, Eq)]
+enum Comparison {
+    /// A majority has the same.
+    Agreed,
+    /// A majority agrees on another one.
+    Differs(String),
+    /// No majority agrees on anything: too few have answered.
+    TooFew,
+}
+
+/// Judges by the answers of the voters, this member's own among them.
+fn compare(own: &str, answers: &[String], voters: usize) -> Comparison {
+    let count = |digest: &str| answers.iter().filter(|answer| *answer == digest).count();
+    match answers.iter().find(|answer| count(answer) * 2 > voters) {
+        Some(agreed) if agreed == own => Comparison::Agreed,
+        Some(agreed) => Comparison::Differs(agreed.clone()),
+        None => Comparison::TooFew,
+    }
+}
+
+/// What a member says that differs from the others.
+pub(crate) fn mismatch(index: u64, own: &str, agreed: &str) -> String {
+    format!(
+        "DIGEST_MISMATCH: after log index {index} the state of this member has digest {own}, that of \
+         the majority {agreed}. The member stops, the others go on. Keep its data directory for \
+         analysis and do not start it again"
+    )
 }
 
 /// Whether consensus has ended; unless the member is stopping, that ends the process.
@@ -76,4 +128,28 @@ fn has_stopped(inner: &Inner, now: &Metrics, gone: bool) -> bool {
         inner.seams.fatal.raise(&why);
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_majority_says_what_is_right() {
+        let differs = Comparison::Differs("b".to_owned());
+        for (answers, voters, expected) in [
+            ("a", 1, Comparison::Agreed),
+            ("aaa", 3, Comparison::Agreed),
+            ("aab", 3, Comparison::Agreed),
+            ("abb", 3, differs),
+            ("ab", 3, Comparison::TooFew),
+            ("a", 3, Comparison::TooFew),
+            ("abc", 3, Comparison::TooFew),
+            ("aabb", 5, Comparison::TooFew),
+            ("aabbb", 5, Comparison::Differs("b".to_owned())),
+        ] {
+            let digests: Vec<String> = answers.chars().map(String::from).collect();
+            assert_eq!(compare("a", &digests, voters), expected, "{answers} of {voters}");
+        }
+    }
 }

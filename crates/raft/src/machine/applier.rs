@@ -5,6 +5,7 @@
 
 use super::Digests;
 use crate::types::{LogEntry, LogId, Membership, Payload, TypeConfig, io_error};
+use crate::watch::mismatch;
 use conclave_core::apply;
 use conclave_core::codec;
 use conclave_core::digest::{StateDigest, Touched};
@@ -72,7 +73,7 @@ pub struct ApplierParts {
     pub log: LogFile,
     /// The caches above.
     pub observer: Arc<dyn Observer>,
-    /// Called when this replica's state differs from the leader's.
+    /// Called when this replica's state differs from that of the majority.
     pub fatal: FatalHook,
 }
 
@@ -204,14 +205,10 @@ impl Applier {
         result
     }
 
-    /// A replica whose state differs from the leader's must not serve from it.
-    fn compare(&self, index: u64, leader: StateDigest) {
-        if let Some(own) = self.digests.at(index).filter(|own| *own != leader) {
-            self.fatal.stop(&format!(
-                "DIGEST_MISMATCH: after log index {index} the state of this member has digest {own}, \
-                 the leader's {leader}. The member stops; remove its data directory's state.redb and \
-                 snapshots, or the member itself, and let it be rebuilt from its peers"
-            ));
+    /// A replica whose state differs from that of the majority must not serve from it.
+    fn compare(&self, index: u64, agreed: StateDigest) {
+        if let Some(own) = self.digests.at(index).filter(|own| *own != agreed) {
+            self.fatal.stop(&mismatch(index, &own.to_string(), &agreed.to_string()));
         }
     }
 
@@ -301,8 +298,8 @@ mod tests {
         openraft::Entry { log_id, payload }
     }
 
-    /// Applies an entry and then a check of the state after it against `leader`.
-    async fn check_against(leader: impl FnOnce(StateDigest) -> StateDigest) -> Option<String> {
+    /// Applies an entry and then a check of the state after it against `agreed`.
+    async fn check_against(agreed: impl FnOnce(StateDigest) -> StateDigest) -> Option<String> {
         let log = FatalLog::default();
         let fatal = log.hook();
         let disk = Arc::new(SimDisk::default());
@@ -317,7 +314,7 @@ mod tests {
         let running = tokio::spawn(applier.run());
         let work = vec![(entry(1, EntryPayload::Blank), None)];
         handle.run(|done| Job::Apply { work, done }).await.unwrap();
-        let digest = leader(digests.at(1).unwrap());
+        let digest = agreed(digests.at(1).unwrap());
         let check = Payload::DigestCheck { index: 1, digest };
         let work = vec![(entry(2, EntryPayload::Normal(check)), None)];
         let applied = handle.run(|done| Job::Apply { work, done }).await;
@@ -332,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_replica_compares_its_state_with_the_leaders() {
+    async fn a_replica_compares_its_state_with_what_was_agreed() {
         assert_eq!(check_against(|own| own).await, None);
         let other = |mut own: StateDigest| {
             own.add(conclave_core::records::Table::Meta, b"x", b"y");

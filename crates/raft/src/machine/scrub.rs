@@ -16,8 +16,8 @@ fn difference(read: &ReadTxn) -> io::Result<Option<String>> {
     Ok((found != expected).then(|| {
         format!(
             "STATE_DAMAGED: the records of the state add up to {found}, not to {expected}, after log \
-             index {:?}. The member stops; restore its disk, remove state.redb and snapshots from its \
-             data directory, or remove the member, and let it be rebuilt from its peers",
+             index {:?}. The member stops, the others go on. Check its disk, keep its data directory \
+             for analysis and do not start it again",
             applied.index()
         )
     }))
