@@ -22,6 +22,8 @@ impl Clock for SystemClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    // The ban sends everybody else here.
+    #[expect(clippy::disallowed_methods)]
     fn fill(&self, buffer: &mut [u8]) {
         if let Err(error) = getrandom::fill(buffer) {
             tracing::error!(%error, "the operating system gives no entropy; the process ends");

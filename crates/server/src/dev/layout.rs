@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use conclave_core::seams::Entropy;
 
@@ -22,6 +23,10 @@ const PICK_FROM: u16 = 12_000;
 const PICK_SPAN: u16 = 18_000;
 /// How many first ports are tried.
 const PICKS: usize = 200;
+
+/// How long processes that were killed may hold their ports, and how often that is looked at.
+const FREE_WITHIN: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// The nodes and their addresses.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl Layout {
     ///
     /// # Errors
     /// The arguments contradict the folder, or a port is in use.
-    pub fn settle(
+    pub async fn settle(
         folder: &Folder,
         nodes: Option<u32>,
         base_port: Option<u16>,
@@ -73,7 +78,10 @@ impl Layout {
         match Layout::recorded(folder)? {
             Some(layout) => {
                 layout.agrees(folder, nodes, base_port)?;
-                layout.check_free("the cluster in this folder uses it: stop that process, or give another folder with --dir")?;
+                layout.wait_until_free().await;
+                layout.check_free(
+                    "the cluster in this folder uses it: stop that process, or give another folder with --dir",
+                )?;
                 Ok(layout)
             }
             None => Layout::fresh(
@@ -184,6 +192,17 @@ impl Layout {
         Ok(())
     }
 
+    /// Nodes of a `dev` that was killed a moment ago may hold the ports a little longer.
+    async fn wait_until_free(&self) {
+        let freed = async {
+            while self.first_taken().is_some() {
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        // What is taken after that, is named by the check that follows.
+        let _ = tokio::time::timeout(FREE_WITHIN, freed).await;
+    }
+
     fn check_free(&self, next: &str) -> Result<(), Failure> {
         match self.first_taken() {
             None => Ok(()),
@@ -253,36 +272,36 @@ mod tests {
         assert!(Layout::at(7, 65_473).is_some());
     }
 
-    #[test]
-    fn a_port_in_use_is_named() {
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
         let (_parent, folder) = folder();
-        let picked = Layout::settle(&folder, Some(1), Some(0)).unwrap();
+        let picked = Layout::settle(&folder, Some(1), Some(0)).await.unwrap();
         let port = picked.nodes[0].port;
         let _taken = TcpListener::bind(picked.nodes[0].peer()).unwrap();
-        let failure = Layout::settle(&folder, Some(1), Some(port)).unwrap_err();
+        let failure = Layout::settle(&folder, Some(1), Some(port)).await.unwrap_err();
         assert_eq!(failure.code, exit::FAILED);
         let expected = format!("error: port {} (peer of node 1) is in use", port + 1);
         assert!(failure.to_string().starts_with(&expected), "{failure}");
     }
 
-    #[test]
-    fn the_layout_of_a_folder_stays() {
+    #[tokio::test]
+    async fn the_layout_of_a_folder_stays() {
         let (_parent, folder) = folder();
-        let first = Layout::settle(&folder, Some(3), Some(0)).unwrap();
+        let first = Layout::settle(&folder, Some(3), Some(0)).await.unwrap();
         prepare::prepare(&folder, &first).unwrap();
         for (nodes, base) in [(None, None), (Some(3), Some(0)), (None, Some(first.nodes[0].port))] {
-            assert_eq!(Layout::settle(&folder, nodes, base).unwrap(), first);
+            assert_eq!(Layout::settle(&folder, nodes, base).await.unwrap(), first);
         }
-        let other = Layout::settle(&folder, Some(5), None).unwrap_err();
+        let other = Layout::settle(&folder, Some(5), None).await.unwrap_err();
         assert_eq!(other.code, exit::USAGE);
         assert!(other.to_string().contains("has 3 nodes"), "{other}");
-        let other = Layout::settle(&folder, None, Some(7410)).unwrap_err();
+        let other = Layout::settle(&folder, None, Some(7410)).await.unwrap_err();
         assert!(other.to_string().contains("has its ports from"), "{other}");
         let _taken = TcpListener::bind(first.nodes[2].local()).unwrap();
-        let failure = Layout::settle(&folder, None, None).unwrap_err().to_string();
+        let failure = Layout::settle(&folder, None, None).await.unwrap_err().to_string();
         assert!(failure.contains("(local of node 3) is in use"), "{failure}");
         std::fs::write(folder.config(1), "[cluster]").unwrap();
-        let failure = Layout::settle(&folder, None, None).unwrap_err().to_string();
+        let failure = Layout::settle(&folder, None, None).await.unwrap_err().to_string();
         assert!(failure.contains("the members of the cluster cannot be read"), "{failure}");
     }
 }

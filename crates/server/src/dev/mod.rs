@@ -53,7 +53,10 @@ pub struct DevArgs {
 pub async fn run(args: DevArgs) -> Result<u8, Failure> {
     let mut stop = Stop::new()?;
     let folder = Folder::open(&args.dir)?;
-    let layout = Layout::settle(&folder, args.nodes, args.base_port)?;
+    let layout = tokio::select! {
+        settled = Layout::settle(&folder, args.nodes, args.base_port) => settled?,
+        () = stop.asked() => return Ok(exit::DONE),
+    };
     let mut nodes = Nodes::default();
     let first_round = first_round(&folder, &layout, &mut nodes);
     let outcome = tokio::select! {
@@ -82,9 +85,16 @@ async fn first_round(folder: &Folder, layout: &Layout, nodes: &mut Nodes) -> Res
     prepare::prepare(folder, layout)?;
     progress.step(&format!("starting {} nodes", layout.nodes.len()));
     nodes.start(folder, layout).await?;
-    let cluster = ceremony::open(folder, layout, &progress).await?;
-    progress.step("key \"demo\": encrypting, decrypting and comparing a file");
-    let round = demo::run(folder, layout).await?;
+    let opened = async {
+        let cluster = ceremony::open(folder, layout, &progress).await?;
+        progress.step("key \"demo\": encrypting, decrypting and comparing a file");
+        let round = demo::run(folder, layout).await?;
+        Ok::<_, Failure>((cluster, round))
+    };
+    let (cluster, round) = tokio::select! {
+        opened = opened => opened?,
+        ended = nodes.next_end() => return Err(report::ended_too_soon(folder, &ended)),
+    };
     progress.done();
     report::write(folder, layout, nodes, &cluster, &round.key_id)?;
     let screen = report::screen(folder, layout, nodes, round.equal);

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -35,6 +35,9 @@ struct Running {
     pid: u32,
     child: Child,
     output: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
+    /// Length of the log when the process was started.
+    said_before: u64,
 }
 
 /// A node that ended.
@@ -45,6 +48,8 @@ pub struct Ended {
     pub pid: u32,
     /// How.
     pub how: String,
+    /// The end of what it said, if it said anything; begins with a semicolon.
+    pub said: String,
 }
 
 impl Nodes {
@@ -53,27 +58,23 @@ impl Nodes {
     /// # Errors
     /// A node ended instead; the error shows what it said.
     pub async fn start(&mut self, folder: &Folder, layout: &Layout) -> Result<(), Failure> {
-        let mut said_before = Vec::new();
         for place in &layout.nodes {
-            let (log, length) = folder.append(&folder.log(place.id))?;
-            let running = spawn(folder, place.id, log)?;
+            let running = spawn(folder, place.id)?;
             folder.write(
                 &folder.node(place.id).join("pid"),
                 format!("{}\n", running.pid).as_bytes(),
             )?;
             self.pids.push(running.pid);
             self.running.push(running);
-            said_before.push(length);
         }
-        for (node, before) in self.running.iter_mut().zip(said_before) {
+        for node in &mut self.running {
             let ready = timeout(READY_WITHIN, node.ready()).await.unwrap_or_else(|_| {
                 Err(format!("was not ready within {} s", READY_WITHIN.as_secs()))
             });
             ready.map_err(|problem| {
-                let log = folder.log(node.id);
                 Failure::refused(
-                    format!("node {} {problem}{}", node.id, tail(&log, before)),
-                    format!("look into {}", log.display()),
+                    format!("node {} {problem}{}", node.id, node.said()),
+                    format!("look into {}", node.log.display()),
                 )
             })?;
         }
@@ -93,7 +94,7 @@ impl Nodes {
         let waiting = self.running.iter_mut().map(|node| Box::pin(node.end()));
         let (how, at, _) = select_all(waiting).await;
         let node = self.running.remove(at);
-        Ended { id: node.id, pid: node.pid, how }
+        Ended { id: node.id, pid: node.pid, said: node.said(), how }
     }
 
     /// SIGTERM for all, SIGKILL for those that are still there after [`STOP_WITHIN`].
@@ -123,6 +124,11 @@ impl Running {
         Err(self.end().await)
     }
 
+    /// What the log says of this run, at its end.
+    fn said(&self) -> String {
+        tail(&self.log, self.said_before)
+    }
+
     /// Until the process has ended; says how.
     async fn end(&mut self) -> String {
         match self.child.wait().await {
@@ -132,7 +138,9 @@ impl Running {
     }
 }
 
-fn spawn(folder: &Folder, id: u32, log: std::fs::File) -> Result<Running, Failure> {
+fn spawn(folder: &Folder, id: u32) -> Result<Running, Failure> {
+    let log = folder.log(id);
+    let (log_file, said_before) = folder.append(&log)?;
     let failed = |error: std::io::Error| {
         Failure::refused(
             format!("node {id} cannot be started: {error}"),
@@ -143,7 +151,7 @@ fn spawn(folder: &Folder, id: u32, log: std::fs::File) -> Result<Running, Failur
     let mut command = Command::new(program);
     command.arg("server").arg("--config").arg(folder.config(id));
     command.arg("--parent-pid").arg(std::process::id().to_string());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file).kill_on_drop(true);
     // Ctrl-C on the terminal is for us; we stop the nodes in order.
     command.process_group(0);
     // What the user set for a node or a client of their own is not for these nodes.
@@ -156,7 +164,7 @@ fn spawn(folder: &Folder, id: u32, log: std::fs::File) -> Result<Running, Failur
     let gone = || failed(std::io::Error::other("it ended at once"));
     let pid = child.id().ok_or_else(gone)?;
     let output = BufReader::new(child.stdout.take().ok_or_else(gone)?).lines();
-    Ok(Running { id, pid, child, output })
+    Ok(Running { id, pid, child, output, log, said_before })
 }
 
 fn how(status: ExitStatus) -> String {

@@ -119,12 +119,12 @@ mod tests {
     use crate::system::SystemClock;
     use crate::tls::NodeTls;
 
-    #[test]
-    fn every_node_gets_a_configuration_and_certificates_that_are_accepted() {
+    #[tokio::test]
+    async fn every_node_gets_a_configuration_and_certificates_that_are_accepted() {
         let parent = tempfile::tempdir().unwrap();
         // A path that must be quoted.
         let folder = Folder::open(&parent.path().join("it's a \"folder\"")).unwrap();
-        let layout = Layout::settle(&folder, Some(3), Some(0)).unwrap();
+        let layout = Layout::settle(&folder, Some(3), Some(0)).await.unwrap();
         prepare(&folder, &layout).unwrap();
         for place in &layout.nodes {
             let config = Config::load(&folder.config(place.id), []).unwrap();
@@ -136,11 +136,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_there_stays_and_half_a_pair_is_made_again() {
+    #[tokio::test]
+    async fn what_is_there_stays_and_half_a_pair_is_made_again() {
         let parent = tempfile::tempdir().unwrap();
         let folder = Folder::open(&parent.path().join("dev")).unwrap();
-        let layout = Layout::settle(&folder, Some(1), Some(0)).unwrap();
+        let layout = Layout::settle(&folder, Some(1), Some(0)).await.unwrap();
         prepare(&folder, &layout).unwrap();
         let read = |name: &str| std::fs::read(folder.pki().join(name)).unwrap();
         let (ca, node) = (read("ca.pem"), read("node-1.pem"));

@@ -100,9 +100,12 @@ fn readme(folder: &Folder) -> String {
 pub fn screen(folder: &Folder, layout: &Layout, nodes: &Nodes, equal: bool) -> String {
     let root = folder.root().display();
     let conclave = program();
-    let survives = (layout.nodes.len() - 1) / 2;
+    let survives = match (layout.nodes.len() - 1) / 2 {
+        1 => "1 failure".to_owned(),
+        failures => format!("{failures} failures"),
+    };
     let mut text = format!(
-        "\nA cluster of {} runs in {root}: unsealed, survives {survives} failures.\n\n  \
+        "\nA cluster of {} runs in {root}: unsealed, survives {survives}.\n\n  \
          node  API              pid      log\n",
         layout.nodes.len()
     );
@@ -134,9 +137,18 @@ pub fn screen(folder: &Folder, layout: &Layout, nodes: &Nodes, equal: bool) -> S
     text
 }
 
+/// A node has ended before the first round was over.
+pub fn ended_too_soon(folder: &Folder, ended: &Ended) -> Failure {
+    let Ended { id, pid, how, said } = ended;
+    Failure::refused(
+        format!("node {id} (pid {pid}) {how}{said}"),
+        format!("look into {}", folder.log(*id).display()),
+    )
+}
+
 /// A node has ended by itself.
 pub fn node_ended(folder: &Folder, ended: &Ended) -> String {
-    let Ended { id, pid, how } = ended;
+    let Ended { id, pid, how, .. } = ended;
     let conclave = program();
     format!(
         "node {id} (pid {pid}) {how}. It is not restarted; its log: {}\n\

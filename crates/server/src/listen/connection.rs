@@ -44,7 +44,13 @@ impl Service {
     /// calls in flight are finished and no new ones taken.
     pub async fn serve(self: Arc<Self>, accepted: Accepted, wishes: Wishes) {
         let Accepted { stream, source, permit } = accepted;
-        match self.handshake(stream).await {
+        let mut wishes = wishes;
+        wishes.begin();
+        let shaken = tokio::select! {
+            shaken = self.handshake(stream) => shaken,
+            () = wishes.end() => return,
+        };
+        match shaken {
             Ok(tls) => {
                 let identity = identity(&tls, source);
                 self.calls(tls, identity, wishes).await;
@@ -77,7 +83,6 @@ impl Service {
         let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(tls), service));
         let mut silence = std::pin::pin!(tokio::time::sleep(FIRST_REQUEST));
         let (mut watching, mut ending) = (true, false);
-        wishes.begin();
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {

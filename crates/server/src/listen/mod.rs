@@ -54,26 +54,4 @@ pub fn bind(field: &str, address: &str) -> Result<TcpListener, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_in_use_is_named_with_its_field() {
-        let taken = bind("api.listen", "127.0.0.1:0").unwrap();
-        let address = taken.local_addr().unwrap();
-        let failure = bind("peer.listen", &address.to_string()).unwrap_err();
-        let text = failure.to_string();
-        let expected = format!(
-            "error: peer.listen = \"{address}\": port {} is in use by another process",
-            address.port()
-        );
-        assert!(text.starts_with(&expected), "{text}");
-        assert_eq!(failure.code, crate::exit::FAILED);
-    }
-
-    #[test]
-    fn an_address_of_another_machine_is_refused() {
-        let text = bind("api.listen", "192.0.2.1:7400").unwrap_err().to_string();
-        assert!(text.contains("192.0.2.1 is not an address of this machine"), "{text}");
-    }
-}
+mod tests;
