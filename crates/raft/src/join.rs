@@ -148,11 +148,14 @@ async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> 
     let majority = voters / 2 + 1;
     let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
     let own = inner.introduction()?;
+    let asked = [peers, &configured_elsewhere(inner, peers)].concat();
     loop {
-        let mut foreign: Vec<(u32, Uuid)> = Vec::new();
-        for (node_id, answer) in introduce(inner, &own, peers, &answered).await {
+        let mut foreign: BTreeMap<u32, Uuid> = BTreeMap::new();
+        for (node_id, answer) in introduce(inner, &own, &asked, &answered).await {
             match (inner.cluster_id.load().as_deref(), answer.cluster_id) {
-                (Some(own), Some(theirs)) if *own != theirs => foreign.push((node_id, theirs)),
+                (Some(own), Some(theirs)) if *own != theirs => {
+                    foreign.insert(node_id, theirs);
+                }
                 _ => {
                     check_seen(inner, &own, node_id, &answer)?;
                     answered.insert(node_id, answer);
@@ -162,16 +165,30 @@ async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> 
         if answered.len() + 1 >= majority {
             return Ok(());
         }
+        foreign.retain(|node_id, _| !answered.contains_key(node_id));
         // One stray peer must not stop a good member, a majority of them cannot be wrong.
         if let (true, Some((peer, theirs)), Some(own)) = (
             voters - foreign.len() < majority,
-            foreign.first().copied(),
+            foreign.pop_first(),
             inner.cluster_id.load().as_deref().copied(),
         ) {
             return Err(JoinError::OtherCluster { own, theirs, peer });
         }
         tokio::time::sleep(HELLO_PAUSE).await;
     }
+}
+
+/// Peers that the configuration places elsewhere than the membership does. None counts twice, but they
+/// tell a directory that was moved here from another cluster, whose own members are not to be found.
+fn configured_elsewhere(inner: &Inner, peers: &[Target]) -> Vec<Target> {
+    let is_known =
+        |id, address: &str| peers.iter().any(|p| p.node_id == id && p.address == address);
+    let is_peer = |id| peers.iter().any(|p| p.node_id == id);
+    let configured = inner.config.initial_members.iter();
+    configured
+        .filter(|m| is_peer(m.id) && !is_known(m.id, &m.peer))
+        .map(|m| Target { node_id: m.id, member: None, address: m.peer.clone() })
+        .collect()
 }
 
 fn check_seen(

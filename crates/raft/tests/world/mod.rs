@@ -34,6 +34,10 @@ struct Net {
 pub struct World {
     net: Arc<Mutex<Net>>,
     pub snapshot_after: u64,
+    /// Begins the address of every member: worlds with other names do not reach each other.
+    pub hosts: &'static str,
+    /// Member ids begin above this.
+    pub member_ids: u64,
     size: u32,
 }
 
@@ -45,7 +49,7 @@ pub struct TestMember {
 
 impl World {
     pub fn new(size: u32) -> World {
-        World { size, snapshot_after: 10_000, ..World::default() }
+        World { size, snapshot_after: 10_000, hosts: "node", ..World::default() }
     }
 
     /// Starts all members on new disks and waits until each has applied the first entry.
@@ -62,7 +66,7 @@ impl World {
 
     /// Starts a member on a disk; `cluster` is what `node.json` would hold.
     pub async fn start(&self, id: u32, disk: SimDisk, cluster: Option<Uuid>) -> TestMember {
-        self.start_as(id, u64::from(id) * 111, disk, cluster).await
+        self.start_as(id, self.member_ids + u64::from(id) * 111, disk, cluster).await
     }
 
     pub async fn start_as(
@@ -74,11 +78,7 @@ impl World {
     ) -> TestMember {
         let fatal = FatalLog::default();
         let initial_members = (1..=self.size)
-            .map(|id| InitialMember {
-                id,
-                peer: format!("node-{id}:1"),
-                api: format!("api-{id}:1"),
-            })
+            .map(|id| InitialMember { id, peer: self.address(id), api: format!("api-{id}:1") })
             .collect();
         let config = RaftConfig {
             cluster_name: "test".to_owned(),
@@ -88,7 +88,7 @@ impl World {
                 member,
                 node_id: id,
                 api: format!("api-{id}:1"),
-                peer: format!("node-{id}:1"),
+                peer: self.address(id),
                 node_key: [id as u8; 32],
                 voter: true,
             },
@@ -165,7 +165,15 @@ impl World {
         self.net.lock().unwrap().read_index_asked
     }
 
-    fn reach(&self, from: u32, to: u32) -> Result<Arc<PeerSide>, TransportError> {
+    fn address(&self, id: u32) -> String {
+        format!("{}-{id}:1", self.hosts)
+    }
+
+    fn reach(&self, from: u32, target: &Target) -> Result<Arc<PeerSide>, TransportError> {
+        let to = target.node_id;
+        if target.address != self.address(to) {
+            return Err(TransportError::NotSent("nobody is there".to_owned()));
+        }
         let net = self.net.lock().unwrap();
         if net.cut.contains(&from) || net.cut.contains(&to) {
             return Err(TransportError::NotSent("cut off".to_owned()));
@@ -239,7 +247,7 @@ impl Transport for Local {
     ) -> BoxFuture<'static, Result<Answer, TransportError>> {
         let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
         Box::pin(async move {
-            let side = local.world.reach(local.from, to.node_id)?;
+            let side = local.world.reach(local.from, &to)?;
             let header = local.header().await;
             let gate = {
                 let mut net = local.world.net.lock().unwrap();
@@ -255,7 +263,7 @@ impl Transport for Local {
             if let Some(gate) = gate {
                 gate.notified().await;
             }
-            local.world.reach(local.from, to.node_id)?;
+            local.world.reach(local.from, &to)?;
             Ok(answer)
         })
     }
@@ -268,13 +276,13 @@ impl Transport for Local {
     ) -> BoxFuture<'static, Result<AppendAnswers, TransportError>> {
         let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
         Box::pin(async move {
-            let side = local.world.reach(local.from, to.node_id)?;
+            let side = local.world.reach(local.from, &to)?;
             let header = local.header().await;
             let answers = side
                 .append(header, requests)
                 .map_err(|why| TransportError::NotSent(why.to_string()))?;
             let answers = answers.map(move |answer| {
-                local.world.reach(local.from, to.node_id)?;
+                local.world.reach(local.from, &to)?;
                 answer.map_err(|why| TransportError::Lost(why.to_string()))
             });
             Ok(answers.boxed())
@@ -290,7 +298,7 @@ impl Transport for Local {
     ) -> BoxFuture<'static, Result<SnapshotAnswer, TransportError>> {
         let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
         Box::pin(async move {
-            let side = local.world.reach(local.from, to.node_id)?;
+            let side = local.world.reach(local.from, &to)?;
             let header = local.header().await;
             let mut chunks = Vec::new();
             let mut offset = 0;
