@@ -20,6 +20,8 @@ mod hygiene;
 mod limits;
 mod listen;
 mod logging;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod node;
 mod seal_watch;
 mod server;

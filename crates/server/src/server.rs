@@ -30,6 +30,8 @@ pub struct ServerArgs {
 /// # Errors
 /// Wrong configuration (exit 2), or what the node cannot start or go on without.
 pub fn run(args: &ServerArgs) -> Result<u8, Failure> {
+    #[cfg(feature = "mutants")]
+    crate::mutants::choose(std::env::var_os(crate::mutants::VARIABLE))?;
     if let Some(parent) = args.parent_pid {
         hygiene::end_with_parent(parent).map_err(|error| {
             Failure::refused(format!("--parent-pid {parent}: {error}"), "leave --parent-pid away")

@@ -2,8 +2,9 @@
 
 use super::{Context, Report, revocation};
 use crate::binary::Binary;
-use crate::cluster::Cluster;
-use crate::failure::{Failure, Result};
+use crate::cli::Cli;
+use crate::cluster::{Cluster, directory};
+use crate::failure::{Failure, Result, require};
 use crate::history::History;
 
 /// Chooses a bug in a program built with the feature `mutants`.
@@ -19,6 +20,7 @@ pub fn run(context: &Context) -> Result<Report> {
             "give --mutant-bin PATH: a conclave built with `cargo build -p conclave-server --features mutants`",
         )
     })?;
+    has_mutants(binary)?;
     let mut report = Report::default();
     for mutant in READ_PATH {
         let rounds = caught_after(context, binary, mutant)?;
@@ -32,6 +34,17 @@ pub fn run(context: &Context) -> Result<Report> {
             .map_err(|failure| cluster.with_logs(failure.context("no mutant chosen")))?;
     report.count("clean_rounds", clean.rounds);
     Ok(report)
+}
+
+/// A program without the feature ignores the variable, and would pass for one whose bugs are not found.
+fn has_mutants(binary: &Binary) -> Result<()> {
+    let dir = directory()?;
+    let binary = binary.clone().with_env(MUTANT_VARIABLE, "no_such_bug");
+    let out = Cli::new(binary.clone(), dir.path()).run(&["server", "--config", "absent.toml"])?;
+    require(out.code == 2 && out.stderr.contains("no_such_bug"), || {
+        let path = binary.path().display();
+        format!("{path} was not built with the feature `mutants`\n{}", out.describe())
+    })
 }
 
 /// After how many uses the mutant was caught.
