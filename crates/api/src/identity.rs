@@ -9,9 +9,7 @@ use std::net::SocketAddr;
 pub struct PeerIdentity {
     /// The client certificate, if one was shown; its chain and dates have been checked.
     pub certificate: Option<CertificateIdentity>,
-    /// Whether the connection came over the local socket, which only the node's owner can open.
-    pub local_socket: bool,
-    /// Where it comes from; `None` on the local socket.
+    /// Where it comes from; `None`: not known.
     pub source: Option<SocketAddr>,
 }
 

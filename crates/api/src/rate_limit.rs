@@ -13,7 +13,7 @@ use std::time::Duration;
 const UNIT: u64 = 1_000;
 const FULL: u64 = SHARES_BURST * UNIT;
 
-/// Buckets by source; `None` is the local socket.
+/// Buckets by source; `None`: not known.
 #[derive(Default)]
 pub(crate) struct RateLimiter {
     buckets: Mutex<BTreeMap<Option<IpAddr>, Bucket>>,

@@ -2,13 +2,14 @@
 
 use std::panic::PanicHookInfo;
 
+use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, geteuid, getppid, getrlimit,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit,
 };
 
-/// Forbids core dumps and tracing by other processes of the same user, and raises the limit of open
-/// files to what the system permits. What cannot be had is logged; the node runs all the same.
+/// Forbids core dumps and tracing by other processes of the same user, keeps memory out of swap, and
+/// raises the limit of open files to what the system permits. What cannot be had is logged; the node runs all the same.
 pub fn harden() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
@@ -17,9 +18,26 @@ pub fn harden() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "the process cannot be made undumpable");
     }
+    lock_memory();
     let files = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+}
+
+/// Keeps all memory of the process out of swap. Only where the system sets no limit: under one, an
+/// allocation beyond it would fail later, in the middle of work.
+fn lock_memory() {
+    let unlimited = getrlimit(Resource::Memlock).current.is_none() || geteuid().is_root();
+    let locked = match unlimited {
+        true => {
+            let when_touched = MlockAllFlags::ONFAULT;
+            mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | when_touched)
+        }
+        false => Err(rustix::io::Errno::PERM),
+    };
+    if let Err(error) = locked {
+        tracing::warn!(%error, "keys may be swapped out; set LimitMEMLOCK=infinity or run without swap");
     }
 }
 

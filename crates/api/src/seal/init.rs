@@ -26,8 +26,6 @@ use conclave_formats::names::CertName;
 use conclave_formats::token::Token;
 use conclave_proto::v1;
 
-/// Name under which the owner of the local socket initializes.
-const LOCAL_SOCKET: &str = "local-socket";
 /// Generation of the first wrapping key.
 const FIRST_GENERATION: u32 = 1;
 
@@ -86,12 +84,8 @@ impl Context {
         Err(Refusal::Superseded.into())
     }
 
-    /// Who may initialize: the holder of an operator certificate that the configuration accepts, or
-    /// whoever can open the local socket.
+    /// Who may initialize: the holder of an operator certificate that the configuration accepts.
     fn initializer(&self, call: &Call) -> Result<String, ApiError> {
-        if call.peer.local_socket {
-            return Ok(LOCAL_SOCKET.to_owned());
-        }
         match credential::operator_of(&call.peer, &self.config)? {
             Some(name) => Ok(name),
             None => Err(Refusal::WrongCaller.into()),

@@ -98,12 +98,6 @@ impl Actor {
         Actor::with_certificate(node, &format!("conclave://{CLUSTER}/operator/olga"))
     }
 
-    /// Comes over the local socket.
-    pub(crate) fn local_socket(node: &Arc<FakeNode>) -> Actor {
-        let peer = PeerIdentity { local_socket: true, ..PeerIdentity::default() };
-        Actor { peer, ..Actor::nobody(node) }
-    }
-
     /// Shows a token.
     pub(crate) fn with_token(node: &Arc<FakeNode>, token: &str) -> Actor {
         Actor { token: Some(token.to_owned()), ..Actor::nobody(node) }

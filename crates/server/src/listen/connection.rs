@@ -126,7 +126,7 @@ fn http() -> Builder<TokioExecutor> {
 fn identity(tls: &TlsStream<TcpStream>, source: std::net::SocketAddr) -> PeerIdentity {
     let (_, session) = tls.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
-    PeerIdentity { certificate: leaf.map(certificate), local_socket: false, source: Some(source) }
+    PeerIdentity { certificate: leaf.map(certificate), source: Some(source) }
 }
 
 fn certificate(der: &CertificateDer<'_>) -> CertificateIdentity {

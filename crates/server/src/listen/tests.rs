@@ -92,7 +92,7 @@ fn who() -> Router {
             None => "a certificate that names nobody".to_owned(),
         });
         let thread = std::thread::current().name().unwrap().to_owned();
-        assert!(identity.source.is_some() && !identity.local_socket);
+        assert!(identity.source.is_some());
         format!("{} on {thread}", name.unwrap_or("anonymous".to_owned()))
     };
     Router::new().route("/who", get(answer))

@@ -20,7 +20,7 @@ async fn init_deals_shares_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn init_is_for_operators_and_the_local_socket() {
+async fn init_is_for_operators() {
     let cluster = FakeCluster::new(1);
     let node = &cluster.nodes[0];
     let cases = [
@@ -34,7 +34,6 @@ async fn init_is_for_operators_and_the_local_socket() {
         assert_eq!(reason(&actor.init(v1::InitRequest::default()).await.unwrap_err()), expected);
     }
     assert_eq!(cluster.index(), 0);
-    Actor::local_socket(node).init(v1::InitRequest::default()).await.unwrap();
     Actor::operator(node).init(v1::InitRequest::default()).await.unwrap();
 }
 
