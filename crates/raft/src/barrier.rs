@@ -19,9 +19,12 @@ pub(crate) async fn collect(node: Arc<Inner>, mut arriving: mpsc::UnboundedRecei
     let mut batch: Vec<Waiter> = Vec::new();
     loop {
         if batch.is_empty() {
-            match arriving.recv().await {
-                Some(waiter) => batch.push(waiter),
-                None => return,
+            tokio::select! {
+                arrived = arriving.recv() => match arrived {
+                    Some(waiter) => batch.push(waiter),
+                    None => return,
+                },
+                () = node.stopped.notified() => return,
             }
         }
         drain(&mut arriving, &mut batch);

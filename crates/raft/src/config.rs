@@ -28,7 +28,8 @@ pub struct RaftConfig {
     pub election: Duration,
     /// Entries after which a snapshot is built.
     pub snapshot_after: u64,
-    /// Seed of the jitter of election timeouts: random in production, chosen by the simulator.
+    /// A random number of this start, chosen by the simulator: seeds the jitter of election timeouts
+    /// and tells two starts with the same count apart.
     pub seed: u64,
     /// Version of the software, for `status`.
     pub version: String,
@@ -67,9 +68,12 @@ pub struct Seams {
     pub on_cluster_id: Arc<dyn Fn(Uuid) -> std::io::Result<()> + Send + Sync>,
 }
 
-/// Entries of one append request: with commands of at most 1 MiB it stays far below a frame, and a
-/// follower that is behind takes few round trips.
+/// Entries of one append request: a follower that is behind takes few round trips. Their bytes are
+/// bounded by [`BYTES_PER_APPEND`].
 const ENTRIES_PER_APPEND: u64 = 256;
+
+/// Bytes of entries in one append request (a single longer entry goes alone): far below a frame.
+pub(crate) const BYTES_PER_APPEND: usize = 4 * 1024 * 1024;
 
 impl RaftConfig {
     /// The configuration of the consensus library.

@@ -3,7 +3,7 @@
 use crate::machine::receive;
 use crate::node::Inner;
 use crate::transport::{Handler, NotAdmitted};
-use crate::types::{AppendRequest, Raft, Runtime};
+use crate::types::{AppendRequest, Raft, Runtime, Vote};
 use crate::wire::{
     Answer, Header, HelloAnswer, Introduction, PROTOCOL, Proposed, Request, SnapshotAnswer,
     SnapshotHead,
@@ -50,7 +50,7 @@ impl Handler for PeerSide {
         inner.admit(&from, false)?;
         let raft = inner.raft.get().ok_or_else(|| NotAdmitted(STARTING.to_owned()))?;
         let (answered, answers) = mpsc::channel(ANSWERS_WAITING);
-        let work = answer_appends(raft.clone(), requests, answered);
+        let work = answer_appends(raft.clone(), from, requests, answered);
         // The library draws from the seed of the task that calls it.
         tokio::spawn(Runtime::scope(inner.next_seed(), work));
         Ok(ReceiverStream::new(answers).boxed())
@@ -67,13 +67,19 @@ impl Handler for PeerSide {
             inner.admit(&from, false)?;
             let raft = inner.raft.get().ok_or_else(|| NotAdmitted(STARTING.to_owned()))?;
             let failed = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
-            let receiver =
-                receive(&inner.snapshots, &*inner.seams.spawner).map_err(|e| failed(&e))?;
+            own_vote(&from, &head.vote)?;
+            let receiver = receive(inner.machine.snapshots(), &*inner.seams.spawner)
+                .map_err(|e| failed(&e))?;
             while let Some(chunk) = chunks.next().await {
                 receiver.write(chunk?).await.map_err(|e| failed(&e))?;
             }
-            let file = receiver.finish().await.map_err(|e| failed(&e))?;
-            let snapshot = Snapshot { meta: head.meta, snapshot: file };
+            let arrived = receiver.finish().await.map_err(|e| failed(&e))?;
+            if arrived.meta().map_err(|e| failed(&e))? != head.meta {
+                return Err(NotAdmitted(
+                    "the snapshot is not the one it was said to be".to_owned(),
+                ));
+            }
+            let snapshot = Snapshot { meta: head.meta, snapshot: arrived };
             raft.install_full_snapshot(head.vote, snapshot).await.map_err(|e| failed(&e))
         })
     }
@@ -100,7 +106,7 @@ impl Inner {
         {
             return refuse("the caller does not belong to this cluster".to_owned());
         }
-        if self.witness.of(from.member).is_some_and(|seen| seen.incarnation > from.incarnation) {
+        if self.is_outdated(from) {
             return refuse("a newer start of this member was seen".to_owned());
         }
         if !self.is_member(from) {
@@ -123,6 +129,27 @@ impl Inner {
                     && introduced.get(&from.node_id) == Some(&from.member)
             }
         }
+    }
+
+    /// Whether a newer start of the member was seen.
+    fn is_outdated(&self, from: &Header) -> bool {
+        let seen = self.witness.of(from.member);
+        seen.is_some_and(|seen| seen.outdates(from.incarnation, from.start))
+    }
+
+    /// Before there is a membership: one member for each node, the last one it came with.
+    pub(crate) fn introduce_first(&self, node_id: u32, member: u64) -> Result<(), NotAdmitted> {
+        let mut introduced = self.introduced.lock().unwrap_or_else(PoisonError::into_inner);
+        if introduced.iter().any(|(node, other)| *other == member && *node != node_id) {
+            return Err(NotAdmitted(format!(
+                "member {member:016x} has come as another node; a data directory was copied"
+            )));
+        }
+        if let Some(before) = introduced.insert(node_id, member).filter(|before| *before != member)
+        {
+            self.witness.forget(before);
+        }
+        Ok(())
     }
 
     async fn answer(&self, from: Header, request: Request) -> Result<Answer, NotAdmitted> {
@@ -158,6 +185,7 @@ impl Inner {
                 let Some(raft) = self.raft.get() else {
                     return Ok(Answer::NotNow(STARTING.to_owned()));
                 };
+                speaks_for_itself(&from, &request)?;
                 consensus(raft, request).await.map_err(|error| failed(&error))
             }
         }
@@ -181,16 +209,15 @@ impl Inner {
         if known.is_some_and(|known| known.node_id != id) {
             return Err(NotAdmitted(format!("member {:016x} is not node {id}", from.member)));
         }
+        if !has_members {
+            self.introduce_first(id, from.member)?;
+        }
         let seen = self.witness.of(from.member);
         // An old copy is answered, but what it shows is not remembered as if it were news.
-        let newer = seen.is_none_or(|seen| from.incarnation >= seen.incarnation);
-        if newer && (known.is_some() || !has_members) {
-            self.witness
-                .saw_introduction(from.member, from.incarnation, knowledge)
-                .await
-                .map_err(failed)?;
+        if !self.is_outdated(&from) && (known.is_some() || !has_members) {
+            let start = (from.incarnation, from.start);
+            self.witness.saw_introduction(from.member, start, knowledge).await.map_err(failed)?;
         }
-        self.introduced.lock().unwrap_or_else(PoisonError::into_inner).insert(id, from.member);
         Ok(Answer::Hello(Box::new(HelloAnswer {
             member: self.config.member.clone(),
             cluster_id: self.cluster_id.load().as_deref().copied(),
@@ -201,16 +228,39 @@ impl Inner {
     }
 }
 
+/// Messages of consensus carry the vote of their sender, nobody else's.
+fn speaks_for_itself(from: &Header, request: &Request) -> Result<(), NotAdmitted> {
+    let vote = match request {
+        Request::Append(request) => &request.vote,
+        Request::Vote(request) | Request::PreVote(request) => &request.vote,
+        Request::TransferLeader(request) => request.from_leader(),
+        _ => return Ok(()),
+    };
+    own_vote(from, vote)
+}
+
+fn own_vote(from: &Header, vote: &Vote) -> Result<(), NotAdmitted> {
+    if vote.leader_id.voted_for == from.member {
+        return Ok(());
+    }
+    Err(NotAdmitted("the message carries the vote of another member".to_owned()))
+}
+
 /// Hands append requests to consensus until one cannot be decoded, the leader closes the stream, or
 /// nobody wants the answers. The leader opens a new stream after one that has ended.
 async fn answer_appends(
     raft: Raft,
+    from: Header,
     requests: BoxStream<'static, Vec<u8>>,
     answered: mpsc::Sender<Result<Vec<u8>, NotAdmitted>>,
 ) {
-    let requests = requests
-        .map(|bytes| codec::decode::<AppendRequest>(&bytes))
-        .scan((), |(), request| std::future::ready(request.ok()));
+    let requests = requests.map(|bytes| codec::decode::<AppendRequest>(&bytes)).scan(
+        (),
+        move |(), request| {
+            let own = request.ok().filter(|request| own_vote(&from, &request.vote).is_ok());
+            std::future::ready(own)
+        },
+    );
     let mut answers = std::pin::pin!(raft.stream_append(requests));
     while let Some(answer) = answers.next().await {
         let answer = match answer {

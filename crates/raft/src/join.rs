@@ -26,6 +26,8 @@ const INCARNATION: MetaKey = MetaKey::new("incarnation");
 
 /// How long a peer has to answer an introduction.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause before silent peers are asked again when this member already takes part.
+const LATER_PAUSE: Duration = Duration::from_secs(2);
 /// Pause before peers that did not answer are asked again.
 const HELLO_PAUSE: Duration = Duration::from_millis(200);
 
@@ -64,6 +66,19 @@ pub(crate) enum JoinError {
         /// One of them.
         peer: u32,
     },
+    /// The log file was made after the cluster was formed.
+    #[error(
+        "LOST_LOG: the data directory belongs to a cluster, but its log is gone: this member would \
+         forget what it has voted and acknowledged. Nothing was changed. Put raft.redb back; the \
+         other members go on without this one"
+    )]
+    LostLog,
+    /// Two nodes have come with one member id.
+    #[error(
+        "SAME_MEMBER: two nodes came with the same member id: a data directory was copied. Empty the \
+         data directory of one of them and start both again"
+    )]
+    SameMember,
     /// Storage or consensus failed.
     #[error("the member cannot take part: {0}")]
     Io(#[from] io::Error),
@@ -85,11 +100,20 @@ pub(crate) async fn join(inner: &Arc<Inner>) -> Result<(), JoinError> {
     let transport = inner.transport().cloned().ok_or_else(|| io_error("no transport"))?;
     let peers = peers(inner)?;
     let first = if inner.has_state()? {
-        ask_majority(inner, &peers).await?;
+        let answered = ask_majority(inner, &peers).await?;
+        let (later, fatal) = (inner.clone(), inner.seams.fatal.clone());
+        tokio::spawn(async move {
+            if let Err(error) = introduce_later(later, peers, answered).await {
+                fatal.raise(&error.to_string());
+            }
+        });
         None
     } else {
         form_cluster(inner, &peers).await?
     };
+    if inner.is_stopping() {
+        return Ok(());
+    }
     let raft = inner.start_library(transport).await?;
     tokio::spawn(watch_over(inner.clone(), raft.clone()));
     if let Some(members) = first {
@@ -143,7 +167,10 @@ fn peers(inner: &Inner) -> io::Result<Vec<Target>> {
 }
 
 /// A restart: waits for a majority together with this member, none of which may know more of it.
-async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> {
+async fn ask_majority(
+    inner: &Inner,
+    peers: &[Target],
+) -> Result<BTreeMap<u32, HelloAnswer>, JoinError> {
     let voters = peers.len() + 1;
     let majority = voters / 2 + 1;
     let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
@@ -163,7 +190,7 @@ async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> 
             }
         }
         if answered.len() + 1 >= majority {
-            return Ok(());
+            return Ok(answered);
         }
         foreign.retain(|node_id, _| !answered.contains_key(node_id));
         // One stray peer must not stop a good member, a majority of them cannot be wrong.
@@ -174,8 +201,31 @@ async fn ask_majority(inner: &Inner, peers: &[Target]) -> Result<(), JoinError> 
         ) {
             return Err(JoinError::OtherCluster { own, theirs, peer });
         }
+        if inner.is_stopping() {
+            return Ok(answered);
+        }
         tokio::time::sleep(HELLO_PAUSE).await;
     }
+}
+
+/// After a restart: goes on with the peers that were silent. One that knows more of this member than
+/// it knows itself ends it, however late it says so.
+async fn introduce_later(
+    inner: Arc<Inner>,
+    peers: Vec<Target>,
+    mut answered: BTreeMap<u32, HelloAnswer>,
+) -> Result<(), JoinError> {
+    while !inner.is_stopping() && peers.iter().any(|p| !answered.contains_key(&p.node_id)) {
+        tokio::time::sleep(LATER_PAUSE).await;
+        let answers = introduce(&inner, &inner.introduction()?, &peers, &answered).await;
+        // This member has gone on meanwhile: judged by what it holds after the answer.
+        let own = inner.introduction()?;
+        for (peer, answer) in answers {
+            check_seen(&inner, &own, peer, &answer)?;
+            answered.insert(peer, answer);
+        }
+    }
+    Ok(())
 }
 
 /// Peers that the configuration places elsewhere than the membership does. None counts twice, but they
@@ -198,7 +248,10 @@ fn check_seen(
     answer: &HelloAnswer,
 ) -> Result<(), JoinError> {
     match &answer.seen {
-        Some(seen) if seen.incarnation > inner.incarnation || seen.knowledge > own.knowledge => {
+        Some(seen)
+            if seen.outdates(inner.incarnation, inner.config.seed)
+                || seen.knowledge > own.knowledge =>
+        {
             Err(JoinError::OldCopy { peer })
         }
         _ => Ok(()),
@@ -212,43 +265,65 @@ async fn form_cluster(
     peers: &[Target],
 ) -> Result<Option<BTreeMap<u64, Member>>, JoinError> {
     let own = inner.introduction()?;
+    if inner.cluster_id.load().is_some() && inner.incarnation == 1 {
+        return Err(JoinError::LostLog);
+    }
     let founder = peers.iter().all(|peer| own.member.node_id < peer.node_id);
-    let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
-    loop {
-        for (node_id, answer) in introduce(inner, &own, peers, &BTreeMap::new()).await {
-            if answer.has_members && !answer.knows_caller {
-                return Err(JoinError::NotAMember { peer: node_id });
-            }
-            answered.insert(node_id, answer);
+    while !inner.is_stopping() {
+        let answered = introduce(inner, &own, peers, &BTreeMap::new()).await;
+        for (peer, answer) in &answered {
+            check_forming(inner, &own, *peer, answer)?;
         }
-        if founder {
-            if answered.len() == peers.len() {
+        let formed = answered.iter().find(|(_, answer)| answer.has_members);
+        let adopted = answered.iter().find_map(|(_, answer)| answer.cluster_id);
+        match (formed, adopted) {
+            // It was formed with this member, who died before it held anything of it.
+            (Some(_), Some(id)) => return inner.adopt(id).map(|()| None).map_err(Into::into),
+            (None, Some(id)) if !founder => {
+                return inner.adopt(id).map(|()| None).map_err(Into::into);
+            }
+            _ if founder && answered.len() == peers.len() => {
                 return found(inner, &own, &answered).map(Some);
             }
-        } else if let Some(id) = answered.values().find_map(|answer| answer.cluster_id) {
-            inner.adopt(id)?;
-            return Ok(None);
+            _ => tokio::time::sleep(HELLO_PAUSE).await,
         }
-        tokio::time::sleep(HELLO_PAUSE).await;
+    }
+    Ok(None)
+}
+
+/// What a peer's answer says against a first start.
+fn check_forming(
+    inner: &Inner,
+    own: &Introduction,
+    peer: u32,
+    answer: &HelloAnswer,
+) -> Result<(), JoinError> {
+    if answer.has_members && !answer.knows_caller {
+        return Err(JoinError::NotAMember { peer });
+    }
+    check_seen(inner, own, peer, answer)?;
+    match (inner.cluster_id.load().as_deref().copied(), answer.cluster_id) {
+        (Some(own), Some(theirs)) if own != theirs => {
+            Err(JoinError::OtherCluster { own, theirs, peer })
+        }
+        _ => Ok(()),
     }
 }
 
-/// The founder has heard of everybody: makes the cluster id and the first membership.
+/// The founder has heard of everybody, in one round: makes the cluster id and the first membership.
 fn found(
     inner: &Inner,
     own: &Introduction,
-    answered: &BTreeMap<u32, HelloAnswer>,
+    answered: &[(u32, HelloAnswer)],
 ) -> Result<BTreeMap<u64, Member>, JoinError> {
-    let known = inner.cluster_id.load().as_deref().copied();
-    let id = known.unwrap_or(inner.config.new_cluster_id);
-    for (peer, answer) in answered {
-        if let Some(theirs) = answer.cluster_id.filter(|theirs| *theirs != id) {
-            return Err(JoinError::OtherCluster { own: id, theirs, peer: *peer });
-        }
+    let all = answered.iter().map(|(_, answer)| &answer.member).chain([&own.member]);
+    let members: BTreeMap<u64, Member> =
+        all.map(|member| (member.member, Member { voter: true, ..member.clone() })).collect();
+    if members.len() != answered.len() + 1 {
+        return Err(JoinError::SameMember);
     }
-    inner.adopt(id)?;
-    let members = answered.values().map(|answer| &answer.member).chain([&own.member]);
-    Ok(members.map(|member| (member.member, Member { voter: true, ..member.clone() })).collect())
+    inner.adopt(inner.config.new_cluster_id)?;
+    Ok(members)
 }
 
 async fn initialize(raft: &Raft, members: BTreeMap<u64, Member>) -> Result<(), JoinError> {
@@ -264,6 +339,21 @@ async fn initialize(raft: &Raft, members: BTreeMap<u64, Member>) -> Result<(), J
 }
 
 impl Inner {
+    /// A peer has answered an introduction; its certificate names `node_id`.
+    fn meet(&self, node_id: u32, answer: HelloAnswer) -> Option<(u32, HelloAnswer)> {
+        if answer.member.node_id != node_id {
+            tracing::warn!(node_id, said = answer.member.node_id, "a peer gives another node id");
+            return None;
+        }
+        // Whoever restarts while the cluster forms is not asked by the others again: it learns here
+        // who they are.
+        if let Err(error) = self.introduce_first(node_id, answer.member.member) {
+            tracing::warn!(node_id, %error, "a peer's answer was not taken");
+            return None;
+        }
+        Some((node_id, answer))
+    }
+
     fn adopt(&self, id: Uuid) -> io::Result<()> {
         if self.cluster_id.load().is_none() {
             (self.seams.on_cluster_id)(id)?;
@@ -287,7 +377,7 @@ async fn introduce(
     let asked = open.map(|peer| async move {
         let request = Request::Hello(own.clone());
         match transport.call(peer.clone(), request, HELLO_TIMEOUT).await {
-            Ok(Answer::Hello(answer)) => Some((peer.node_id, *answer)),
+            Ok(Answer::Hello(answer)) => inner.meet(peer.node_id, *answer),
             Ok(other) => {
                 tracing::warn!(peer = peer.node_id, ?other, "an introduction was not answered");
                 None

@@ -1,5 +1,6 @@
 //! The Raft log and vote on [`LogFile`]: one ordered queue for votes, entries, truncation and purge.
 
+use crate::config::BYTES_PER_APPEND;
 use crate::machine::StateSync;
 use crate::types::{LogEntry, LogId, TypeConfig, Vote, io_error};
 use conclave_core::codec;
@@ -48,6 +49,15 @@ impl RaftLogReader<TypeConfig> for LogStore {
         RB: RangeBounds<u64> + Clone + Debug + Send,
     {
         let entries = self.log.entries(range, usize::MAX);
+        entries.iter().map(|(_, bytes)| decode_entry(bytes)).collect()
+    }
+
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<LogEntry>, io::Error> {
+        let entries = self.log.entries(start..end, BYTES_PER_APPEND);
         entries.iter().map(|(_, bytes)| decode_entry(bytes)).collect()
     }
 

@@ -1,12 +1,12 @@
 //! The network as the consensus library sees it, over a [`Transport`].
 
+use crate::machine::SnapshotData;
 use crate::transport::{Target, Transport, TransportError};
 use crate::types::{AppendRequest, AppendResponse, StreamResult, TypeConfig, Vote};
 use crate::wire::{Answer, Request, SnapshotHead};
 use crate::witness::Witness;
 use conclave_core::codec;
 use conclave_core::replica::Member;
-use conclave_storage::SnapshotFile;
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, TryFutureExt};
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -65,7 +65,7 @@ impl Connection {
 }
 
 impl RaftNetworkV2<TypeConfig> for Connection {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
     async fn append_entries(
         &mut self,
@@ -135,13 +135,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
+        snapshot: SnapshotOf<TypeConfig, SnapshotData>,
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let head = SnapshotHead { vote, meta: snapshot.meta };
-        let sending =
-            self.transport.snapshot(self.target.clone(), head, snapshot.snapshot, SNAPSHOT_IDLE);
+        let file = snapshot.snapshot.file().clone();
+        let sending = self.transport.snapshot(self.target.clone(), head, file, SNAPSHOT_IDLE);
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),

@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) seams: Seams,
     pub(crate) log: LogFile,
     pub(crate) state: StateFile,
-    pub(crate) snapshots: SnapshotStore,
+    pub(crate) machine: Machine,
     pub(crate) applier: StateSync,
     pub(crate) applied: watch::Receiver<Option<u64>>,
     pub(crate) digests: Arc<Digests>,
@@ -59,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) barrier_rounds: AtomicU64,
     seeds: AtomicU64,
+    latest_ms: AtomicU64,
     waiters: mpsc::UnboundedSender<barrier::Waiter>,
     stopping: AtomicBool,
     pub(crate) stopped: Notify,
@@ -84,6 +85,8 @@ impl RaftNode {
         let (task, applier, applied, digests) = Applier::open(parts)?;
         seams.spawner.spawn("state", Box::pin(task.run()))?;
         let (waiters, arriving) = mpsc::unbounded_channel();
+        let machine =
+            Machine::new(state.clone(), applier.clone(), snapshots, seams.spawner.clone());
         let witness = Arc::new(Witness::open(log.clone())?);
         let inner = Arc::new(Inner {
             cluster_id: ArcSwapOption::from_pointee(config.cluster_id),
@@ -91,7 +94,7 @@ impl RaftNode {
             seams,
             log,
             state,
-            snapshots,
+            machine,
             applier,
             applied,
             digests,
@@ -103,6 +106,7 @@ impl RaftNode {
             runtime: tokio::runtime::Handle::current(),
             barrier_rounds: AtomicU64::new(0),
             seeds: AtomicU64::new(0),
+            latest_ms: AtomicU64::new(0),
             waiters,
             stopping: AtomicBool::new(false),
             stopped: Notify::new(),
@@ -159,6 +163,18 @@ impl Inner {
         MemberId(self.config.member.member)
     }
 
+    /// The time that this member gives out: its wall clock, but never before a time it was given. A
+    /// right that was over stays over when the leader changes.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let wall = self.seams.clock.wall_ms();
+        self.latest_ms.fetch_max(wall, Ordering::AcqRel).max(wall)
+    }
+
+    /// Another member gave this time.
+    pub(crate) fn saw_time(&self, time_ms: u64) {
+        self.latest_ms.fetch_max(time_ms, Ordering::AcqRel);
+    }
+
     /// A seed for the next task in which the library works: another one each time, and the same ones
     /// in each run of a simulation.
     pub(crate) fn next_seed(&self) -> u64 {
@@ -207,12 +223,7 @@ impl Inner {
         let library = Arc::new(self.config.library().validate().map_err(io_error)?);
         let network = Network { transport, witness: self.witness.clone() };
         let store = LogStore::new(self.log.clone(), self.applier.clone());
-        let machine = Machine::new(
-            self.state.clone(),
-            self.applier.clone(),
-            self.snapshots.clone(),
-            self.seams.spawner.clone(),
-        );
+        let machine = self.machine.clone();
         let starting = Raft::new(self.member_id().0, library, network, store, machine);
         let raft = Runtime::scope(self.next_seed(), starting).await.map_err(io_error)?;
         Ok(self.raft.get_or_init(|| raft).clone())

@@ -81,7 +81,7 @@ impl Inner {
         let Some(raft) = self.raft.get() else {
             return Proposed::NotEntered;
         };
-        let stamp = Stamp { at_ms: self.seams.clock.wall_ms() };
+        let stamp = Stamp { at_ms: self.now_ms() };
         let payload = Payload::Command(Arc::new(Entry { stamp, proposal }));
         match tokio::time::timeout_at(deadline, raft.client_write(payload)).await {
             Ok(Ok(written)) => match written.data {
@@ -114,7 +114,10 @@ impl Inner {
                 tokio::select! {
                     biased;
                     answer = asked => match answer {
-                        Ok(Answer::ReadIndex(barrier)) => Some(barrier),
+                        Ok(Answer::ReadIndex(barrier)) => {
+                            self.saw_time(barrier.time_ms);
+                            Some(barrier)
+                        }
                         _ => None,
                     },
                     () = self.leader_other_than(leader) => None,
@@ -131,7 +134,7 @@ impl Inner {
     pub(crate) async fn read_index_here(&self) -> Option<Barrier> {
         let raft = self.raft.get()?;
         let point = raft.get_read_linearizer(ReadPolicy::ReadIndex).await.ok()?;
-        let time_ms = self.seams.clock.wall_ms();
+        let time_ms = self.now_ms();
         Some(Barrier { index: point.read_log_id().index(), time_ms })
     }
 
@@ -141,7 +144,7 @@ impl Inner {
 
     fn applied_now(&self) -> Option<Barrier> {
         let index = self.applied.borrow().unwrap_or(0);
-        Some(Barrier { index, time_ms: self.seams.clock.wall_ms() })
+        Some(Barrier { index, time_ms: self.now_ms() })
     }
 
     /// Returns when another leader than `leader` is known.

@@ -32,6 +32,8 @@ pub struct Header {
     pub member: u64,
     /// How often the caller's data directory was started.
     pub incarnation: u64,
+    /// A random number of this start: two starts with the same count are told apart by it.
+    pub start: u64,
     /// Member id of the callee, once it is known.
     pub to: Option<u64>,
 }
@@ -123,8 +125,19 @@ pub struct HelloAnswer {
 pub struct Seen {
     /// Its highest incarnation.
     pub incarnation: u64,
+    /// The random number of that start.
+    pub start: u64,
     /// Its newest vote and log.
     pub knowledge: Knowledge,
+}
+
+impl Seen {
+    /// Whether a start with this count and number comes before the one that was seen, or beside it:
+    /// that of an older copy of the data directory.
+    pub fn outdates(&self, incarnation: u64, start: u64) -> bool {
+        let same_count = self.incarnation == incarnation && incarnation > 0;
+        self.incarnation > incarnation || (same_count && self.start != start)
+    }
 }
 
 /// How far a member is: first by vote, then by log. Under one vote both only grow, so an older copy

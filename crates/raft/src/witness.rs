@@ -12,7 +12,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+/// What members have shown by introducing themselves: durable before they are answered.
 const SEEN: MetaKey = MetaKey::new("seen");
+/// The same, as it goes on: rides along with the next commit, so that a restart forgets little.
+const NOTED: MetaKey = MetaKey::new("seen-noted");
+
+fn stored(log: &LogFile, key: MetaKey) -> io::Result<BTreeMap<u64, Seen>> {
+    log.meta(key).map_or_else(|| Ok(BTreeMap::new()), |b| codec::decode(&b).map_err(io_error))
+}
 
 /// The memory of one member about the others.
 pub struct Witness {
@@ -26,10 +33,11 @@ impl Witness {
     /// # Errors
     /// The record cannot be decoded.
     pub fn open(log: LogFile) -> io::Result<Witness> {
-        let seen = match log.meta(SEEN) {
-            Some(bytes) => codec::decode(&bytes).map_err(io_error)?,
-            None => BTreeMap::new(),
-        };
+        let mut seen = stored(&log, SEEN)?;
+        for (member, noted) in stored(&log, NOTED)? {
+            let entry: &mut Seen = seen.entry(member).or_default();
+            entry.knowledge = entry.knowledge.max(noted.knowledge);
+        }
         Ok(Witness { log, seen: Mutex::new(seen) })
     }
 
@@ -45,13 +53,15 @@ impl Witness {
     pub async fn saw_introduction(
         &self,
         member: u64,
-        incarnation: u64,
+        (incarnation, start): (u64, u64),
         knowledge: Knowledge,
     ) -> io::Result<()> {
         let bytes = {
             let mut seen = self.lock();
             let entry = seen.entry(member).or_default();
-            entry.incarnation = entry.incarnation.max(incarnation);
+            if incarnation > entry.incarnation {
+                (entry.incarnation, entry.start) = (incarnation, start);
+            }
             entry.knowledge = entry.knowledge.max(knowledge);
             codec::encode(&*seen)
         };
@@ -73,10 +83,19 @@ impl Witness {
         }
     }
 
+    /// A node has come with another member before the cluster was formed: the one before is gone.
+    pub fn forget(&self, member: u64) {
+        self.lock().remove(&member);
+    }
+
     fn raise(&self, member: u64, knowledge: Knowledge) {
         let mut seen = self.lock();
         let entry = seen.entry(member).or_default();
-        entry.knowledge = entry.knowledge.max(knowledge);
+        if knowledge > entry.knowledge {
+            entry.knowledge = knowledge;
+            // A log that has failed has ended the process.
+            let _ = self.log.note_meta(NOTED, codec::encode(&*seen));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Seen>> {

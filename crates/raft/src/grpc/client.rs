@@ -60,6 +60,7 @@ impl GrpcTransport {
             node_id: node.config.member.node_id,
             member: node.member_id().0,
             incarnation: node.incarnation,
+            start: node.config.seed,
             to: to.member,
         };
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);

@@ -23,9 +23,9 @@ use tonic::transport::server::Connected;
 use tonic::{Request as Call, Response, Status, Streaming};
 
 /// How long a TLS handshake may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Handshakes under way at once: beyond this new connections wait in the kernel.
-const HANDSHAKES: usize = 64;
+const HANDSHAKES: usize = 256;
 /// A silent connection is asked after this, and given up after as long again.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 

@@ -1,9 +1,10 @@
 //! The state machine as the consensus library sees it.
 
-use super::applier::{Job, StateSync, Work, read_applied, snapshot_applied};
+use super::applier::{Job, StateSync, Work, read_applied};
+use super::snapshot::{OwnSnapshots, SnapshotData};
 use crate::types::{LogId, Membership, SnapshotMeta, TypeConfig, io_error};
 use conclave_storage::snapshot::SnapshotStream;
-use conclave_storage::{ReadTxn, SnapshotFile, SnapshotStore, Spawner, StateFile};
+use conclave_storage::{ReadTxn, SnapshotStore, Spawner, StateFile};
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::SnapshotOf;
@@ -14,15 +15,12 @@ use tokio::sync::oneshot;
 /// Entries of one transaction: enough to share its cost, few enough that answers do not wait long.
 const BATCH: usize = 256;
 
-/// Bytes of a snapshot that are copied at once.
-const COPY_CHUNK: usize = 256 * 1024;
-
 /// The handle of the consensus library to the applier and the snapshots.
 #[derive(Clone)]
 pub struct Machine {
     state: StateFile,
     applier: StateSync,
-    snapshots: SnapshotStore,
+    snapshots: OwnSnapshots,
     spawner: Arc<dyn Spawner>,
 }
 
@@ -34,31 +32,16 @@ impl Machine {
         snapshots: SnapshotStore,
         spawner: Arc<dyn Spawner>,
     ) -> Machine {
-        Machine { state, applier, snapshots, spawner }
+        Machine { state, applier, snapshots: OwnSnapshots::new(snapshots), spawner }
     }
 
-    /// Makes sure that the snapshot is among this member's own, to be sent on. One that came over the
-    /// network is already; one that was handed over in memory is copied.
-    fn keep(&self, meta: &SnapshotMeta, snapshot: &SnapshotFile) -> io::Result<()> {
-        if let Some(newest) = self.snapshots.newest()?
-            && snapshot_applied(&newest)?.last == meta.last_log_id
-        {
-            return Ok(());
-        }
-        let mut writer = self.snapshots.begin()?;
-        loop {
-            let chunk = snapshot.read_chunk(writer.len(), COPY_CHUNK)?;
-            if chunk.is_empty() {
-                writer.finish()?;
-                return Ok(());
-            }
-            writer.write_chunk(&chunk)?;
-        }
+    pub(crate) fn snapshots(&self) -> &OwnSnapshots {
+        &self.snapshots
     }
 }
 
 impl RaftStateMachine<TypeConfig> for Machine {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
@@ -95,16 +78,21 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn install_snapshot(
         &mut self,
-        meta: &SnapshotMeta,
-        snapshot: SnapshotFile,
+        _meta: &SnapshotMeta,
+        snapshot: SnapshotData,
     ) -> Result<(), io::Error> {
-        self.keep(meta, &snapshot)?;
-        self.applier.run(|done| Job::Install { file: snapshot, done }).await
+        // First among this member's own, durably: whoever starts here again finds the state at least
+        // there. Consensus has accepted it, so the log holds nothing that contradicts it.
+        let file = match snapshot {
+            SnapshotData::Arrived(arrived) => self.snapshots.publish(arrived)?,
+            SnapshotData::Own(file) => self.snapshots.copy(&file)?,
+        };
+        self.applier.run(|done| Job::Install { file, done }).await
     }
 
     async fn get_current_snapshot(
         &mut self,
-    ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
+    ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotData>>, io::Error> {
         self.snapshots.newest()?.map(describe).transpose()
     }
 }
@@ -112,30 +100,29 @@ impl RaftStateMachine<TypeConfig> for Machine {
 /// Builds one snapshot, on a thread of its own, while writes go on.
 pub struct SnapshotBuilder {
     read: Option<ReadTxn>,
-    snapshots: SnapshotStore,
+    snapshots: OwnSnapshots,
     spawner: Arc<dyn Spawner>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
-    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotFile>, io::Error> {
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotData>, io::Error> {
         let read = self.read.take().ok_or_else(|| io_error("a builder builds one snapshot"))?;
         let snapshots = self.snapshots.clone();
         let (done, waiting) = oneshot::channel();
         let build = async move {
-            let built = snapshots.build(SnapshotStream::new(read, Vec::new()));
+            let written = snapshots.store().write(SnapshotStream::new(read, Vec::new()));
+            let built = written.map_err(io::Error::from).and_then(|w| snapshots.publish(w));
             // The library has given up waiting only when the node stops.
             let _ = done.send(built);
         };
         self.spawner.spawn("snapshot", Box::pin(build))?;
         let built = waiting.await.map_err(|_| io_error("the snapshot thread ended"))?;
-        describe(built?)
+        describe(SnapshotData::Own(built?))
     }
 }
 
-fn describe(file: SnapshotFile) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
-    let applied = snapshot_applied(&file)?;
-    let meta = SnapshotMeta { last_log_id: applied.last, last_membership: applied.membership };
-    Ok(openraft::storage::Snapshot { meta, snapshot: file })
+fn describe(snapshot: SnapshotData) -> io::Result<SnapshotOf<TypeConfig, SnapshotData>> {
+    Ok(openraft::storage::Snapshot { meta: snapshot.meta()?, snapshot })
 }

@@ -4,8 +4,8 @@ use conclave_core::digest::StateDigest;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How many of the newest digests are kept.
-const NEWEST: u64 = 1_024;
+/// How many of the newest digests are kept: more than are applied while the voters tell theirs.
+const NEWEST: u64 = 8_192;
 /// Every so many-th digest is kept beyond that.
 const MILESTONE: u64 = 1_000;
 /// Milestones kept, so that the table is bounded.
@@ -45,11 +45,11 @@ mod tests {
     #[test]
     fn keeps_the_newest_and_the_milestones() {
         let digests = Digests::default();
-        for index in 0..5_000 {
+        for index in 0..20_000 {
             digests.note(index, StateDigest::default());
         }
         let kept = |index| digests.at(index).is_some();
-        assert!(kept(4_999) && kept(4_999 - NEWEST + 1) && !kept(4_999 - NEWEST));
+        assert!(kept(19_999) && kept(19_999 - NEWEST + 1) && !kept(19_999 - NEWEST));
         assert!(kept(0) && kept(1_000) && kept(3_000) && !kept(1_001));
     }
 }

@@ -12,4 +12,5 @@ pub(crate) use applier::read_applied;
 pub use applier::{Applier, ApplierParts, StateSync};
 pub use digests::Digests;
 pub(crate) use scrub::scrub;
+pub use snapshot::SnapshotData;
 pub(crate) use snapshot::receive;

@@ -25,4 +25,4 @@ pub use export::SnapshotStream;
 pub use format::SnapshotItem;
 pub use reader::SnapshotReader;
 pub use store::{SNAPSHOT_DIRECTORY, SnapshotFile, SnapshotStore};
-pub use writer::SnapshotWriter;
+pub use writer::{CompleteSnapshot, SnapshotWriter};

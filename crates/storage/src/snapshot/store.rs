@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
-use super::{SnapshotError, SnapshotItem, SnapshotReader, SnapshotStream, SnapshotWriter};
+use super::{
+    CompleteSnapshot, SnapshotError, SnapshotItem, SnapshotReader, SnapshotStream, SnapshotWriter,
+};
 use crate::error::OpenError;
 use crate::fatal::FatalHook;
 use crate::limits::SNAPSHOTS_KEPT;
@@ -93,16 +95,24 @@ impl SnapshotStore {
         Ok(SnapshotWriter::new(self.inner.clone(), path, file.into()))
     }
 
-    /// Writes a snapshot of one state; blocks until it is complete.
+    /// Writes a snapshot of one state, to be published; blocks until it is complete.
     ///
     /// # Errors
     /// See [`SnapshotError`]; nothing is left behind.
-    pub fn build(&self, stream: SnapshotStream) -> Result<SnapshotFile, SnapshotError> {
+    pub fn write(&self, stream: SnapshotStream) -> Result<CompleteSnapshot, SnapshotError> {
         let mut writer = self.begin()?;
         for chunk in stream {
             writer.write_chunk(&chunk?)?;
         }
-        writer.finish()
+        writer.complete()
+    }
+
+    /// [`SnapshotStore::write`], published.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`]; nothing is left behind.
+    pub fn build(&self, stream: SnapshotStream) -> Result<SnapshotFile, SnapshotError> {
+        self.write(stream)?.publish()
     }
 }
 

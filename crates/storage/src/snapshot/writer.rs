@@ -42,19 +42,53 @@ impl SnapshotWriter {
         self.length == 0
     }
 
-    /// Reads everything back and verifies it, makes it durable under its final name and removes
-    /// older snapshots (open ones stay readable).
+    /// Reads everything back and verifies it. It keeps its temporary name until it is published.
     ///
     /// # Errors
-    /// [`SnapshotError::Damaged`] if the bytes are not a complete snapshot; it is removed then. A
-    /// failing sync raises the fatal hook.
-    pub fn finish(mut self) -> Result<SnapshotFile, SnapshotError> {
+    /// [`SnapshotError::Damaged`] if the bytes are not a complete snapshot; it is removed then.
+    pub fn complete(self) -> Result<CompleteSnapshot, SnapshotError> {
         for item in SnapshotReader::new(&self.name, self.file.clone())? {
             item?;
         }
-        let name = self.store.publish(&self.name, &*self.file)?;
-        self.finished = true;
-        SnapshotFile::from_open(name, self.file.clone())
+        let file = SnapshotFile::from_open(self.name.clone(), self.file.clone())?;
+        Ok(CompleteSnapshot { writer: self, file })
+    }
+
+    /// [`SnapshotWriter::complete`] and [`CompleteSnapshot::publish`] in one.
+    ///
+    /// # Errors
+    /// As those.
+    pub fn finish(self) -> Result<SnapshotFile, SnapshotError> {
+        self.complete()?.publish()
+    }
+}
+
+/// A verified snapshot that is not among the store's own yet; dropping it removes it.
+pub struct CompleteSnapshot {
+    writer: SnapshotWriter,
+    file: SnapshotFile,
+}
+
+impl CompleteSnapshot {
+    /// What is inside.
+    pub fn file(&self) -> &SnapshotFile {
+        &self.file
+    }
+
+    /// Makes it durable under its final name and removes older snapshots (open ones stay readable).
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`]. A failing sync raises the fatal hook.
+    pub fn publish(mut self) -> Result<SnapshotFile, SnapshotError> {
+        let name = self.writer.store.publish(&self.writer.name, &*self.writer.file)?;
+        self.writer.finished = true;
+        SnapshotFile::from_open(name, self.writer.file.clone())
+    }
+}
+
+impl std::fmt::Debug for CompleteSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompleteSnapshot").field("file", &self.file).finish()
     }
 }
 

@@ -1,14 +1,9 @@
 //! Members that come back: a leader after an election, a directory from a cluster of the same name.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-#[allow(dead_code, reason = "shared with the other tests of members")]
-mod world;
-
+use crate::world::{PATIENCE, TestMember, World, barrier, digests, propose};
 use conclave_core::replica::{NodeRole, Replica};
 use std::time::Duration;
 use uuid::Uuid;
-use world::{PATIENCE, TestMember, World, barrier, digests, propose};
 
 /// A leader that died has a vote of an older term than its successor's, and that is no sign of an old
 /// copy.

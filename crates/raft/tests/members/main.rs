@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod adversarial;
+mod returns;
 mod world;
 
 use conclave_core::records::{Records, Table};

@@ -8,7 +8,9 @@ use conclave_core::outcome::Applied;
 use conclave_core::records::RecordsRead;
 use conclave_core::replica::{BoxFuture, Member, Observer, PeerSeal, ProposeError, Replica};
 use conclave_raft::transport::{AppendAnswers, Handler, Target, Transport, TransportError};
-use conclave_raft::wire::{Answer, Header, PROTOCOL, Request, SnapshotAnswer, SnapshotHead};
+use conclave_raft::wire::{
+    Answer, Header, MAX_FRAME_BYTES, PROTOCOL, Request, SnapshotAnswer, SnapshotHead,
+};
 use conclave_raft::{InitialMember, PeerSide, RaftConfig, RaftNode, Seams};
 use conclave_storage::SnapshotFile;
 use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
@@ -27,7 +29,21 @@ struct Net {
     members: BTreeMap<u32, (Header, Arc<PeerSide>)>,
     cut: BTreeSet<u32>,
     read_index_asked: u64,
+    starts: u64,
     gate: Option<Arc<tokio::sync::Notify>>,
+    /// Messages of consensus (votes, appends) to these members get lost; introductions do not.
+    deaf: BTreeSet<u32>,
+    /// The newest snapshot that was sent: by whom, to whom, what.
+    sent_snapshot: Option<SentSnapshot>,
+}
+
+/// A snapshot as it went over the network.
+#[derive(Clone)]
+pub struct SentSnapshot {
+    pub from: Header,
+    pub to: u32,
+    pub head: SnapshotHead,
+    pub chunks: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +85,13 @@ impl World {
         self.start_as(id, self.member_ids + u64::from(id) * 111, disk, cluster).await
     }
 
+    /// Another number for each start, the same ones in each run.
+    fn next_start(&self, member: u64) -> u64 {
+        let mut net = self.net.lock().unwrap();
+        net.starts += 1;
+        member * 1_000 + net.starts
+    }
+
     pub async fn start_as(
         &self,
         id: u32,
@@ -77,6 +100,7 @@ impl World {
         cluster: Option<Uuid>,
     ) -> TestMember {
         let fatal = FatalLog::default();
+        let seed = self.next_start(member);
         let initial_members = (1..=self.size)
             .map(|id| InitialMember { id, peer: self.address(id), api: format!("api-{id}:1") })
             .collect();
@@ -96,7 +120,7 @@ impl World {
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(1_500),
             snapshot_after: self.snapshot_after,
-            seed: member,
+            seed,
             version: "test".to_owned(),
         };
         let clock = Arc::new(ManualClock::default());
@@ -120,6 +144,7 @@ impl World {
             node_id: id,
             member,
             incarnation,
+            start: seed,
             to: None,
         };
         self.net.lock().unwrap().members.insert(id, (header, side));
@@ -135,6 +160,25 @@ impl World {
         } else {
             net.cut.remove(&id)
         };
+    }
+
+    /// Lets messages of consensus to a member get lost, or not.
+    pub fn deafen(&self, id: u32, deaf: bool) {
+        let mut net = self.net.lock().unwrap();
+        if deaf {
+            net.deaf.insert(id)
+        } else {
+            net.deaf.remove(&id)
+        };
+    }
+
+    pub fn sent_snapshot(&self) -> Option<SentSnapshot> {
+        self.net.lock().unwrap().sent_snapshot.clone()
+    }
+
+    /// The side of a member that its peers reach, and its header as the others would see it.
+    pub fn side(&self, id: u32) -> (Header, Arc<PeerSide>) {
+        self.net.lock().unwrap().members[&id].clone()
     }
 
     /// Kills a member: what it has not synced is lost as the seed says.
@@ -163,6 +207,13 @@ impl World {
 
     pub fn read_index_asked(&self) -> u64 {
         self.net.lock().unwrap().read_index_asked
+    }
+
+    fn reach_consensus(&self, from: u32, to: &Target) -> Result<Arc<PeerSide>, TransportError> {
+        if self.net.lock().unwrap().deaf.contains(&to.node_id) {
+            return Err(TransportError::NotSent("deaf".to_owned()));
+        }
+        self.reach(from, to)
     }
 
     fn address(&self, id: u32) -> String {
@@ -247,7 +298,12 @@ impl Transport for Local {
     ) -> BoxFuture<'static, Result<Answer, TransportError>> {
         let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
         Box::pin(async move {
-            let side = local.world.reach(local.from, &to)?;
+            let side = match &request {
+                Request::Vote(_) | Request::PreVote(_) | Request::Append(_) => {
+                    local.world.reach_consensus(local.from, &to)?
+                }
+                _ => local.world.reach(local.from, &to)?,
+            };
             let header = local.header().await;
             let gate = {
                 let mut net = local.world.net.lock().unwrap();
@@ -274,18 +330,34 @@ impl Transport for Local {
         requests: BoxStream<'static, Vec<u8>>,
         _idle: Duration,
     ) -> BoxFuture<'static, Result<AppendAnswers, TransportError>> {
+        // As gRPC does it: a message that is too long ends the stream, with an error for the caller.
+        let (refused, refusal) = futures::channel::oneshot::channel();
+        let mut refused = Some(refused);
+        let requests = requests
+            .scan((), move |(), bytes| {
+                let fits = bytes.len() <= MAX_FRAME_BYTES;
+                if !fits && let Some(refused) = refused.take() {
+                    let _ = refused.send(());
+                }
+                std::future::ready(fits.then_some(bytes))
+            })
+            .boxed();
         let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
         Box::pin(async move {
-            let side = local.world.reach(local.from, &to)?;
+            let side = local.world.reach_consensus(local.from, &to)?;
             let header = local.header().await;
             let answers = side
                 .append(header, requests)
                 .map_err(|why| TransportError::NotSent(why.to_string()))?;
             let answers = answers.map(move |answer| {
-                local.world.reach(local.from, &to)?;
+                local.world.reach_consensus(local.from, &to)?;
                 answer.map_err(|why| TransportError::Lost(why.to_string()))
             });
-            Ok(answers.boxed())
+            let refusal = futures::stream::once(refusal).filter_map(|refused| {
+                let error = TransportError::Lost("message length too large".to_owned());
+                std::future::ready(refused.is_ok().then_some(Err(error)))
+            });
+            Ok(answers.chain(refusal).boxed())
         })
     }
 
@@ -298,7 +370,7 @@ impl Transport for Local {
     ) -> BoxFuture<'static, Result<SnapshotAnswer, TransportError>> {
         let local = Local { world: self.world.clone(), from: self.from, node: self.node.clone() };
         Box::pin(async move {
-            let side = local.world.reach(local.from, &to)?;
+            let side = local.world.reach_consensus(local.from, &to)?;
             let header = local.header().await;
             let mut chunks = Vec::new();
             let mut offset = 0;
@@ -308,8 +380,16 @@ impl Transport for Local {
                     break;
                 }
                 offset += chunk.len() as u64;
-                chunks.push(Ok(chunk));
+                chunks.push(chunk);
             }
+            let sent = SentSnapshot {
+                from: header.clone(),
+                to: to.node_id,
+                head: head.clone(),
+                chunks: chunks.clone(),
+            };
+            local.world.net.lock().unwrap().sent_snapshot = Some(sent);
+            let chunks: Vec<_> = chunks.into_iter().map(Ok).collect();
             side.snapshot(header, head, futures::stream::iter(chunks).boxed())
                 .await
                 .map_err(|why| TransportError::Lost(why.to_string()))
