@@ -277,8 +277,12 @@ async fn form_cluster(
         let formed = answered.iter().find(|(_, answer)| answer.has_members);
         let adopted = answered.iter().find_map(|(_, answer)| answer.cluster_id);
         match (formed, adopted) {
-            // It was formed with this member, who died before it held anything of it.
-            (Some(_), Some(id)) => return inner.adopt(id).map(|()| None).map_err(Into::into),
+            // Formed with this member, which holds nothing of it: it died on the way, or it is a copy
+            // from before. Only those who replicated to it can tell, so all others have to answer.
+            (Some(_), Some(id)) if answered.len() == peers.len() => {
+                return inner.adopt(id).map(|()| None).map_err(Into::into);
+            }
+            (Some(_), _) => tokio::time::sleep(HELLO_PAUSE).await,
             (None, Some(id)) if !founder => {
                 return inner.adopt(id).map(|()| None).map_err(Into::into);
             }
