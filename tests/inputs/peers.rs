@@ -72,6 +72,7 @@ async fn ask(
         member: member_id(&node)?,
         // The incarnation of the running node 2: this is its second connection, so to say.
         incarnation: 1,
+        start: 1,
         to: None,
     };
     let mut call = tonic::Request::new(Frame { body: codec::encode(&Request::ReadIndex) });
