@@ -70,8 +70,8 @@ async fn ask(
         cluster_id: node["cluster_id"].as_str().and_then(|id| id.parse().ok()),
         node_id: claimed,
         member: member_id(&node)?,
-        // The incarnation of the running node 2: this is its second connection, so to say.
-        incarnation: 1,
+        // A later start than that of the running node 2, which would be taken for an old copy.
+        incarnation: 2,
         start: 1,
         to: None,
     };
