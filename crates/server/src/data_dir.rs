@@ -100,6 +100,23 @@ impl IdentityFile {
     }
 }
 
+#[cfg(test)]
+impl DataDir {
+    /// The identity of a new directory.
+    pub fn identity_for_tests(path: &std::path::Path) -> IdentityFile {
+        let disk = Arc::new(FsDisk::open(path).unwrap());
+        let identity = Identity {
+            keyspace_id: None,
+            cluster_id: None,
+            cluster_name: "dev".to_owned(),
+            node_id: 1,
+            member_id: 7,
+            format: FORMAT,
+        };
+        IdentityFile { disk, current: Mutex::new(identity) }
+    }
+}
+
 /// The steps of opening.
 struct Directory<'a> {
     config: &'a Config,

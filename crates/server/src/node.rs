@@ -77,22 +77,25 @@ async fn live(
     let workers = Workers::start(config.workers(), api_tls, router, hang_up)
         .map_err(|error| cannot_run(&error))?;
     ready(config);
-    tokio::select! {
-        () = listen::accept(&api, &workers) => {}
-        served = local::serve(local, services) => {
-            tracing::error!(error = ?served.err(), "the local listener has failed; the node stops");
-        }
-        () = stop.asked() => tracing::info!("stopping"),
-    }
+    let failed = tokio::select! {
+        () = listen::accept(&api, &workers) => None,
+        served = local::serve(local, services) => served.err(),
+        () = stop.asked() => None,
+    };
+    tracing::info!("stopping");
     notify(NotifyState::Stopping);
     drop(api);
     tokio::select! {
         () = workers.stop() => {}
         () = stop.asked() => tracing::warn!("asked again to stop: calls in flight are cut off"),
     }
-    match member.shutdown().await {
-        Ok(()) => Ok(exit::DONE),
-        Err(error) => Err(Failure::fatal(
+    match (member.shutdown().await, failed) {
+        (Ok(()), None) => Ok(exit::DONE),
+        (Ok(()), Some(error)) => Err(Failure::fatal(
+            format!("local.listen = \"{}\": the listener has failed: {error}", config.local.listen),
+            "start the node again",
+        )),
+        (Err(error), _) => Err(Failure::fatal(
             format!("the node could not make everything durable: {error}"),
             "check the disk, then start the node again",
         )),

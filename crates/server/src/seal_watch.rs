@@ -66,3 +66,78 @@ impl Observer for SealWatch {
         self.look(records);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use conclave_core::ids::{KeyspaceId, PrincipalId, TokenId};
+    use conclave_core::records::MemoryRecords;
+    use conclave_core::state::StateMut;
+    use tokio::time::timeout;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::data_dir::DataDir;
+    use crate::listen::Wishes;
+
+    /// Counts what it is told.
+    #[derive(Default)]
+    struct Counting(Mutex<u32>);
+
+    impl Observer for Counting {
+        fn applied(&self, _: &dyn RecordsRead, _: u64, _: &[Touched]) {
+            *self.0.lock().unwrap() += 1;
+        }
+
+        fn installed(&self, _: &dyn RecordsRead, _: u64) {
+            *self.0.lock().unwrap() += 1;
+        }
+    }
+
+    fn sealed(epoch: u32, generation: u64) -> MemoryRecords {
+        let mut records = MemoryRecords::default();
+        StateMut(&mut records).put_seal(&SealRecord {
+            keyspace: KeyspaceId(Uuid::from_u128(9)),
+            epoch,
+            threshold: 1,
+            commitments: Vec::new(),
+            check_value: Vec::new(),
+            wrapping_keys: Vec::new(),
+            confirmed: true,
+            generation,
+            last_proven_ms: Vec::new(),
+            ceremony: None,
+            first_admin: (PrincipalId(Uuid::nil()), TokenId(Uuid::nil())),
+        });
+        records
+    }
+
+    async fn ends(wishes: &mut Wishes) -> bool {
+        timeout(Duration::from_millis(10), wishes.end()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seal_ends_connections_and_an_init_notes_the_keyspace_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let identity = Arc::new(DataDir::identity_for_tests(&parent.path().join("data")));
+        let (hang_up, inner) = (Arc::new(HangUp::new()), Arc::new(Counting::default()));
+        let fatal = FatalHook::new(|reason| panic!("{reason}"));
+        let watch = SealWatch::new(inner.clone(), identity.clone(), hang_up.clone(), fatal);
+        let mut open = hang_up.wishes();
+        open.begin();
+        let touched = [Touched { table: Table::Meta, key: SEAL.to_vec() }];
+
+        watch.installed(&MemoryRecords::default(), 0);
+        assert_eq!(identity.current().keyspace_id, None);
+        watch.applied(&sealed(1, 1), 1, &touched);
+        assert_eq!(identity.current().keyspace_id, Some(Uuid::from_u128(9)));
+        watch.applied(&sealed(2, 2), 2, &touched);
+        assert!(!ends(&mut open).await, "a second init is no seal");
+        watch.applied(&sealed(2, 3), 3, &[]);
+        assert!(!ends(&mut open).await, "the seal was not touched");
+        watch.applied(&sealed(2, 3), 4, &touched);
+        assert!(ends(&mut open).await);
+        assert_eq!(*inner.0.lock().unwrap(), 5);
+    }
+}

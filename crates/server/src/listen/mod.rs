@@ -17,6 +17,8 @@ use crate::failure::Failure;
 
 pub use accept::accept;
 pub use hang_up::HangUp;
+#[cfg(test)]
+pub use hang_up::Wishes;
 pub use workers::Workers;
 
 /// Binds a listener for the field that names its address.
