@@ -6,6 +6,7 @@ use crate::cli::Cli;
 use crate::cluster::{Cluster, directory};
 use crate::failure::{Failure, Result, require};
 use crate::history::History;
+use crate::workload::revocation::Judge;
 
 /// Chooses a bug in a program built with the feature `mutants`.
 pub const MUTANT_VARIABLE: &str = "CONCLAVE_MUTANT";
@@ -29,8 +30,9 @@ pub fn run(context: &Context) -> Result<Report> {
     // The same program without a bug passes: it is the bug that is found, not the build.
     let cluster = Cluster::unsealed(binary)?;
     let rounds = context.scale.pick(30, 300);
+    let history = History::default();
     let clean =
-        revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, &History::default())
+        revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, Judge::Both, &history)
             .map_err(|failure| cluster.with_logs(failure.context("no mutant chosen")))?;
     report.count("clean_rounds", clean.rounds);
     Ok(report)
@@ -52,7 +54,8 @@ fn caught_after(context: &Context, binary: &Binary, mutant: &str) -> Result<u64>
     let rounds = context.scale.pick(400, 2_000);
     let cluster = Cluster::unsealed(&binary.clone().with_env(MUTANT_VARIABLE, mutant))?;
     let history = History::default();
-    match revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, &history) {
+    let judge = Judge::Disables;
+    match revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, judge, &history) {
         Err(Failure::Violation(text)) if text.contains("after its disable had returned") => {
             Ok(history.events().len() as u64)
         }

@@ -9,7 +9,7 @@ use crate::history::{History, Op};
 use crate::sdk::{Access, Session};
 use crate::wait::wait_until_async;
 use crate::workload::block_on;
-use crate::workload::revocation::{Keys, Uses, change, must_be_refused, rounds};
+use crate::workload::revocation::{Judge, Keys, Uses, change, must_be_refused, rounds};
 
 /// For an old leader to find its place again after a pause.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
@@ -25,7 +25,8 @@ pub fn run(context: &Context) -> Result<Report> {
 
 fn all(context: &Context, cluster: &mut Cluster, history: &History) -> Result<Report> {
     let scale = context.scale;
-    let all_up = on_nodes(context, cluster, &cluster.ids(), scale.pick(60, 1_000), history)?;
+    let (both, count) = (Judge::Both, scale.pick(60, 1_000));
+    let all_up = on_nodes(context, cluster, &cluster.ids(), count, both, history)?;
     all_up.check_spread()?;
 
     let pauses = scale.pick(2, 20);
@@ -38,7 +39,7 @@ fn all(context: &Context, cluster: &mut Cluster, history: &History) -> Result<Re
     cluster.node(down).kill9()?;
     let up = cluster.others(&[down]);
     cluster.wait_leader(&up)?;
-    let one_down = on_nodes(context, cluster, &up, scale.pick(20, 200), history)?;
+    let one_down = on_nodes(context, cluster, &up, scale.pick(20, 200), both, history)?;
     one_down.check_spread()?;
 
     let mut report = Report::default();
@@ -58,13 +59,14 @@ pub fn on_nodes(
     cluster: &Cluster,
     nodes: &[u32],
     count: u32,
+    judge: Judge,
     history: &History,
 ) -> Result<Uses> {
     let access = Access::new(cluster, nodes);
     block_on(async {
         let prefix = format!("round{}", uuid::Uuid::new_v4().simple());
         let keys = Keys::create(&access, &prefix).await?;
-        rounds(&access, &keys, count, context.seed, history).await
+        rounds(&access, &keys, count, context.seed, judge, history).await
     })
 }
 

@@ -27,6 +27,15 @@ const CALL: Duration = Duration::from_secs(10);
 /// For a leader to be there again.
 const LEADER_WITHIN: Duration = Duration::from_secs(30);
 
+/// What is a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// A use after a disable, and a refusal after an enable.
+    Both,
+    /// Only a use after a disable: to see that this alone is found.
+    Disables,
+}
+
 /// What the rounds have shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uses {
@@ -94,11 +103,13 @@ pub async fn rounds(
     keys: &Keys,
     rounds: u32,
     seed: u64,
+    judge: Judge,
     history: &History,
 ) -> Result<Uses> {
     let mut run = Run {
         sessions: access.sessions(CALL)?,
         keys,
+        judge,
         rng: generator(seed, 99),
         history,
         uses: Uses::default(),
@@ -156,6 +167,7 @@ pub async fn change(session: &Session, op: Op, alias: &str) -> Result<u64> {
 struct Run<'a> {
     sessions: Vec<Session>,
     keys: &'a Keys,
+    judge: Judge,
     rng: StdRng,
     history: &'a History,
     uses: Uses,
@@ -209,7 +221,8 @@ impl Run<'_> {
     async fn must_serve(&self, place: usize, alias: &str) -> Result<()> {
         let session = &self.sessions[place];
         let (outcome, _) = session.encrypt(alias, b"after the enable").await;
-        ensure(!matches!(outcome, Outcome::Refused(_)), || {
+        let judged = self.judge == Judge::Both;
+        ensure(!judged || !matches!(outcome, Outcome::Refused(_)), || {
             format!(
                 "node {} refused {alias} after its enable had returned: {outcome:?}",
                 session.node
