@@ -41,6 +41,11 @@ impl Access {
         }
     }
 
+    /// The same access to these nodes.
+    pub fn only(&self, nodes: &[(u32, String)]) -> Access {
+        Access { nodes: nodes.to_vec(), ..self.clone() }
+    }
+
     /// A session with each node, in the order of [`Access::nodes`].
     pub fn sessions(&self, timeout: Duration) -> Result<Vec<Session>> {
         self.nodes.iter().map(|(id, address)| self.session(*id, address, timeout)).collect()

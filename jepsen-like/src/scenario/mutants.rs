@@ -51,17 +51,19 @@ fn has_mutants(binary: &Binary) -> Result<()> {
 
 /// After how many uses the mutant was caught.
 fn caught_after(context: &Context, binary: &Binary, mutant: &str) -> Result<u64> {
-    let rounds = context.scale.pick(400, 2_000);
-    let cluster = Cluster::unsealed(&binary.clone().with_env(MUTANT_VARIABLE, mutant))?;
-    let history = History::default();
-    let judge = Judge::Disables;
-    match revocation::on_nodes(context, &cluster, &cluster.ids(), rounds, judge, &history) {
+    let rounds = context.scale.pick(300, 1_000);
+    let mut cluster = Cluster::unsealed(&binary.clone().with_env(MUTANT_VARIABLE, mutant))?;
+    let (history, ids) = (History::default(), cluster.ids());
+    let outcome = revocation::on_nodes(context, &cluster, &ids, rounds, Judge::Disables, &history)
+        .and_then(|_| revocation::followers_asleep(context, &mut cluster, rounds, &history));
+    match outcome {
         Err(Failure::Violation(text)) if text.contains("after its disable had returned") => {
             Ok(history.events().len() as u64)
         }
         Err(failure) => Err(cluster.with_logs(failure.context(format!("mutant {mutant}")))),
         Ok(uses) => Err(Failure::violation(format!(
-            "mutant {mutant} was not caught in {rounds} rounds: the check does not see what it claims ({uses:?})"
+            "mutant {mutant} was not caught in {rounds} rounds and as many with a follower asleep: \
+             the check does not see what it claims ({uses:?})"
         ))),
     }
 }

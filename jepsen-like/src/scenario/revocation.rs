@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::{Context, Report};
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result, ensure};
 use crate::history::{History, Op};
 use crate::sdk::{Access, Session};
 use crate::wait::wait_until_async;
-use crate::workload::block_on;
 use crate::workload::revocation::{Judge, Keys, Uses, change, must_be_refused, rounds};
+use crate::workload::{asleep, block_on};
 
 /// For an old leader to find its place again after a pause.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
@@ -28,6 +30,9 @@ fn all(context: &Context, cluster: &mut Cluster, history: &History) -> Result<Re
     let (both, count) = (Judge::Both, scale.pick(60, 1_000));
     let all_up = on_nodes(context, cluster, &cluster.ids(), count, both, history)?;
     all_up.check_spread()?;
+
+    let asleep = followers_asleep(context, cluster, scale.pick(30, 300), history)?;
+    asleep.check_spread()?;
 
     let pauses = scale.pick(2, 20);
     for number in 0..pauses {
@@ -49,6 +54,7 @@ fn all(context: &Context, cluster: &mut Cluster, history: &History) -> Result<Re
     report.count("inconclusive", all_up.inconclusive);
     report.count("load", all_up.load);
     report.count("rounds_one_down", one_down.rounds);
+    report.count("rounds_follower_asleep", asleep.rounds);
     report.count("leader_pauses", pauses);
     Ok(report)
 }
@@ -64,10 +70,31 @@ pub fn on_nodes(
 ) -> Result<Uses> {
     let access = Access::new(cluster, nodes);
     block_on(async {
-        let prefix = format!("round{}", uuid::Uuid::new_v4().simple());
-        let keys = Keys::create(&access, &prefix).await?;
+        let keys = Keys::create(&access, &fresh_prefix("round")).await?;
         rounds(&access, &keys, count, context.seed, judge, history).await
     })
+}
+
+/// Rounds in which a follower sleeps through the disable.
+pub fn followers_asleep(
+    context: &Context,
+    cluster: &mut Cluster,
+    count: u32,
+    history: &History,
+) -> Result<Uses> {
+    let access = Access::new(cluster, &cluster.ids());
+    block_on(async {
+        let keys = Keys::create(&access, &fresh_prefix("asleep")).await?;
+        asleep::rounds(&access, &keys, count, context.seed, history, |node, signal| match signal {
+            Signal::STOP => cluster.node(node).pause(),
+            _ => cluster.node(node).resume(),
+        })
+        .await
+    })
+}
+
+fn fresh_prefix(stem: &str) -> String {
+    format!("{stem}{}", uuid::Uuid::new_v4().simple())
 }
 
 /// The leader sleeps through its own replacement and the disable, then wakes with calls waiting in its

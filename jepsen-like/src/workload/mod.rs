@@ -1,5 +1,6 @@
 //! What clients do to a cluster, and the judgement of what they saw.
 
+pub mod asleep;
 pub mod expect;
 pub mod lifecycle;
 pub mod revocation;

@@ -23,7 +23,7 @@ const BLOCK: u32 = 10;
 /// Uses in flight on each node beside the measured ones, so that barrier rounds are always out.
 const LOAD_PER_NODE: usize = 3;
 /// Longest call.
-const CALL: Duration = Duration::from_secs(10);
+pub(super) const CALL: Duration = Duration::from_secs(10);
 /// For a leader to be there again.
 const LEADER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -231,15 +231,19 @@ impl Run<'_> {
     }
 
     async fn leader(&self) -> Result<(u64, u32)> {
-        let session = first(&self.sessions)?;
-        wait_until_async(LEADER_WITHIN, "a leader", || async {
-            match session.leader().await {
-                Ok((term, Some(leader))) => Ok((term, leader)),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await
+        leader_seen(first(&self.sessions)?).await
     }
+}
+
+/// Term and leader as a node knows them, once it knows of one.
+pub(super) async fn leader_seen(session: &Session) -> Result<(u64, u32)> {
+    wait_until_async(LEADER_WITHIN, "a leader", || async {
+        match session.leader().await {
+            Ok((term, Some(leader))) => Ok((term, leader)),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
 }
 
 /// Whether an outcome is the refusal that a disabled key must give; success is the violation looked for.
@@ -255,14 +259,14 @@ fn refusal(outcome: &Outcome, session: &Session, alias: &str) -> Result<bool> {
 }
 
 /// Uses of a key that stays enabled, on all nodes, on a thread of its own.
-struct Load {
+pub(super) struct Load {
     stop: Arc<AtomicBool>,
     served: Arc<AtomicU64>,
     thread: JoinHandle<Result<()>>,
 }
 
 impl Load {
-    fn start(access: Access) -> Load {
+    pub(super) fn start(access: Access) -> Load {
         let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (to_stop, to_served) = (stop.clone(), served.clone());
         let thread = thread::spawn(move || block_on(Load::run(access, to_stop, to_served)));
@@ -290,7 +294,7 @@ impl Load {
         Ok(())
     }
 
-    fn stop(self) -> Result<u64> {
+    pub(super) fn stop(self) -> Result<u64> {
         self.stop.store(true, Ordering::SeqCst);
         self.thread
             .join()
