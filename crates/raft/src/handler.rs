@@ -216,7 +216,10 @@ impl Inner {
         // An old copy is answered, but what it shows is not remembered as if it were news.
         if !self.is_outdated(&from) && (known.is_some() || !has_members) {
             let start = (from.incarnation, from.start);
-            self.witness.saw_introduction(from.member, start, knowledge).await.map_err(failed)?;
+            self.witness
+                .saw_introduction(from.member, start, knowledge.vote_only())
+                .await
+                .map_err(failed)?;
         }
         Ok(Answer::Hello(Box::new(HelloAnswer {
             member: self.config.member.clone(),

@@ -160,6 +160,12 @@ impl Knowledge {
             None => Knowledge { term: 0, committed: false, last_log },
         }
     }
+
+    /// The vote alone. A member that introduces itself may hold entries that a leader will have it
+    /// drop; only what it has acknowledged under a vote stays its log from then on.
+    pub fn vote_only(self) -> Knowledge {
+        Knowledge { last_log: None, ..self }
+    }
 }
 
 /// First frame of a snapshot.
