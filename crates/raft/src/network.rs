@@ -22,6 +22,11 @@ use std::time::Duration;
 /// A snapshot fails when no byte of it moved for this long, not when it takes long.
 const SNAPSHOT_IDLE: Duration = Duration::from_secs(10);
 
+/// An append is given up after this, also when the library would give up sooner (after three quarters
+/// of a heartbeat interval): on a busy machine an answer may take that long, and asking again costs
+/// more than waiting. It is shorter than any sensible election timeout.
+const APPEND_PATIENCE: Duration = Duration::from_secs(1);
+
 type RpcError = RPCError<TypeConfig>;
 
 /// Makes connections to members.
@@ -72,7 +77,8 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: AppendRequest,
         option: RPCOption,
     ) -> Result<AppendResponse, RpcError> {
-        match self.ask(Request::Append(rpc), &option).await? {
+        let patience = RPCOption::new(option.hard_ttl().max(APPEND_PATIENCE));
+        match self.ask(Request::Append(rpc), &patience).await? {
             Answer::Append(answer) => Ok(answer),
             other => Err(misfit(&other)),
         }
@@ -98,7 +104,8 @@ impl RaftNetworkV2<TypeConfig> for Connection {
             };
             let requests = futures::stream::once(std::future::ready(first)).chain(input);
             let encoded = requests.map(|request| codec::encode(&request)).boxed();
-            let answers = transport.append(target, encoded, option.soft_ttl()).await;
+            let patience = option.soft_ttl().max(APPEND_PATIENCE);
+            let answers = transport.append(target, encoded, patience).await;
             Ok(answers.map_err(unreachable)?.map(append_answer).boxed())
         };
         let answers: BoxStream<'s, _> = opened.try_flatten_stream().boxed();
