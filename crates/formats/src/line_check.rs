@@ -9,7 +9,7 @@ pub(crate) const MAX_SYMBOLS: usize = 31;
 /// The two check symbols for `symbols` (values 0 to 31, at most [`MAX_SYMBOLS`] - 2).
 ///
 /// They are the remainder of the message times x^2 divided by (x - a)(x - a^2), where a = 2
-/// generates GF(32) = GF(2)[z] / (z^5 + z^2 + 1).
+/// generates GF(32) = `GF(2)[z]` / (z^5 + z^2 + 1).
 pub(crate) fn check_symbols(symbols: &[u8]) -> [u8; 2] {
     debug_assert!(symbols.len() + 2 <= MAX_SYMBOLS);
     let (mut high, mut low) = (0u8, 0u8);
