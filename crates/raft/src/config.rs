@@ -91,6 +91,9 @@ impl RaftConfig {
             replication_lag_threshold: self.snapshot_after.saturating_mul(2),
             max_in_snapshot_log_to_keep: self.snapshot_after.min(1_000),
             enable_pre_vote: Some(true),
+            // On by default. A leader that has lost what it had sent and not yet stored would write other
+            // entries under the same log ids, and followers would take them for what they have.
+            enable_leader_restore: Some(false),
             ..Config::default()
         }
     }

@@ -32,6 +32,42 @@ async fn a_dead_leader_is_welcome_in_the_next_term() {
     assert!(all.iter().all(|digest| *digest == all[0]), "{all:?}");
 }
 
+/// What a leader had sent but not yet stored itself may lie in the logs of others, under its term: it
+/// never goes on in that term after a restart, or other entries would stand at the same log ids.
+#[tokio::test(start_paused = true)]
+async fn the_death_of_all_with_proposals_in_flight_leaves_one_log() {
+    for seed in 0..24 {
+        let world = World::new(3);
+        let mut members = world.form().await;
+        let cluster = cluster_of(&members[0]).await;
+        let term = members[0].node.report(None, Duration::ZERO).await.term;
+        for number in 0..60 {
+            let node = members[number % 3].node.clone();
+            tokio::spawn(async move { propose(&node, number as u128).await });
+            if number as u64 % 7 == seed % 7 {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..seed * 3 {
+            tokio::task::yield_now().await;
+        }
+        let mut disks = Vec::new();
+        for (at, member) in members.drain(..).enumerate() {
+            disks.push(world.kill(at as u32 + 1, member, seed * 3 + at as u64));
+        }
+        for (at, disk) in disks.into_iter().enumerate() {
+            members.push(world.start(at as u32 + 1, disk, cluster).await);
+        }
+        for number in 100..110 {
+            propose(&members[number % 3].node, number as u128).await.unwrap();
+        }
+        let now = members[0].node.report(None, Duration::ZERO).await.term;
+        assert!(now > term, "seed {seed}: still term {now}");
+        let all = digests(&members).await;
+        assert!(all.iter().all(|digest| *digest == all[0]), "seed {seed}: {all:?}");
+    }
+}
+
 /// The directory's own cluster, of the same name, is gone: those whom the configuration names tell
 /// that they are another one.
 #[tokio::test(start_paused = true)]
