@@ -169,7 +169,10 @@ pub enum Refusal {
         what: Thing,
     },
     /// The state of the key does not allow the action.
-    #[error("the key is {state}; {action} is not allowed in this state")]
+    #[error(
+        "the key is {state}; {action} is not allowed in this state (allowed: {})",
+        allowed_list(*state, ", ")
+    )]
     KeyState {
         /// Its state.
         state: KeyState,
@@ -289,6 +292,11 @@ impl std::fmt::Display for Bounded {
     }
 }
 
+fn allowed_list(state: KeyState, separator: &str) -> String {
+    let allowed: Vec<_> = lifecycle::allowed(state).map(|action| action.to_string()).collect();
+    allowed.join(separator)
+}
+
 impl Refusal {
     /// The stable reason.
     pub fn reason(&self) -> Reason {
@@ -346,7 +354,10 @@ impl Refusal {
             Refusal::ShareRepeated { .. } => "give the share of another custodian",
             Refusal::NotFound { .. } => "check the name or id",
             Refusal::AlreadyExists { .. } => "choose another name",
-            Refusal::KeyState { .. } => "see metadata.allowed for what the state allows",
+            Refusal::KeyState { action: KeyAction::Enable | KeyAction::Disable, .. } => {
+                "nothing is needed: the key is in this state already"
+            }
+            Refusal::KeyState { .. } => "enable the key first: conclave key enable KEY",
             Refusal::VersionDisabled { .. } => "enable the version first",
             Refusal::VersionLimit => "create a new key and move to it",
             Refusal::Limit { .. } => "stay within the limit, or remove some first",
@@ -359,10 +370,9 @@ impl Refusal {
         let mut facts = BTreeMap::new();
         match self {
             Refusal::KeyState { state, action } => {
-                let allowed: Vec<_> = lifecycle::allowed(*state).map(|a| a.to_string()).collect();
                 facts.insert("state", state.to_string());
                 facts.insert("action", action.to_string());
-                facts.insert("allowed", allowed.join(","));
+                facts.insert("allowed", allowed_list(*state, ","));
             }
             Refusal::VersionDisabled { version } => {
                 facts.insert("version", version.to_string());
