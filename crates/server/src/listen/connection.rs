@@ -45,13 +45,15 @@ impl Service {
     pub async fn serve(self: Arc<Self>, accepted: Accepted, wishes: Wishes) {
         let Accepted { stream, source, permit } = accepted;
         let mut wishes = wishes;
-        wishes.begin();
+        // A handshake carries nothing of a client's: a seal in the middle of it is none of its business,
+        // and who comes just then to unseal must not be turned away.
         let shaken = tokio::select! {
             shaken = self.handshake(stream) => shaken,
-            () = wishes.end() => return,
+            () = wishes.stop() => return,
         };
         match shaken {
             Ok(tls) => {
+                wishes.begin();
                 let identity = identity(&tls, source);
                 self.calls(tls, identity, wishes).await;
             }

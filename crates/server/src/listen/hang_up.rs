@@ -51,6 +51,13 @@ impl Wishes {
         self.sealed_before = self.wish.borrow_and_update().sealed;
     }
 
+    /// Waits until the node stops; for ever if nobody can wish it any more.
+    pub async fn stop(&mut self) {
+        if self.wish.wait_for(|wish| wish.stopping).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits until the connection shall end; for ever if nobody can wish it any more.
     pub async fn end(&mut self) {
         let before = self.sealed_before;
@@ -84,6 +91,16 @@ mod tests {
         let mut second = hang_up.wishes();
         second.begin();
         assert!(!ends(&mut second).await, "it began after the seal");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seal_does_not_stop_a_handshake_and_a_stop_does() {
+        let hang_up = HangUp::new();
+        let mut shaking = hang_up.wishes();
+        hang_up.sealed();
+        assert!(timeout(Duration::from_millis(10), shaking.stop()).await.is_err());
+        hang_up.stop();
+        assert!(timeout(Duration::from_millis(10), shaking.stop()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
