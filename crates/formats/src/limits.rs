@@ -14,8 +14,8 @@ pub const MAX_MESSAGE: usize = 1024 * 1024;
 /// Most random bytes of one Random call: enough for any key, too little to be used as a stream.
 pub const MAX_RANDOM: usize = 1024;
 
-/// Most bytes of a plain data key: four times the longest symmetric key in use.
-pub const MAX_DATA_KEY: usize = 128;
+/// Most bytes of a plain data key: twice the longest symmetric key in use, and what the API gives.
+pub const MAX_DATA_KEY: usize = 64;
 
 /// Fewest bytes of a plain data key: 128 bits, the least that is still a key.
 pub const MIN_DATA_KEY: usize = 16;
