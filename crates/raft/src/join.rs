@@ -387,7 +387,7 @@ async fn introduce(
                 None
             }
             Err(error) => {
-                tracing::info!(peer = peer.node_id, %error, "waiting for a peer");
+                tracing::debug!(peer = peer.node_id, %error, "waiting for a peer");
                 None
             }
         }

@@ -10,10 +10,17 @@ pub fn start(log: &Log) {
     let level: LevelFilter = log.level.parse().unwrap_or(LevelFilter::INFO);
     // The libraries below speak much and of little use beneath their warnings.
     let quiet = ["h2", "hyper", "hyper_util", "tower", "tonic", "rustls", "openraft"];
+    // These warn several times a second for as long as a member is down; the peer transport says once
+    // that it is lost and once that it is back.
+    let silent = ["openraft::core", "openraft::engine", "openraft::replication"];
     let mut filter = EnvFilter::default().add_directive(level.into());
     if level < LevelFilter::TRACE && level > LevelFilter::WARN {
         for library in quiet {
             let directive = format!("{library}=warn");
+            filter = filter.add_directive(directive.parse().expect("a target and a level"));
+        }
+        for part in silent {
+            let directive = format!("{part}=error");
             filter = filter.add_directive(directive.parse().expect("a target and a level"));
         }
     }

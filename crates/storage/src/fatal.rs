@@ -37,7 +37,7 @@ impl FatalHook {
     /// Hands `reason` to the hook, the first time; later reasons only follow from the first one.
     pub fn raise(&self, reason: &str) {
         if !self.inner.raised.swap(true, Ordering::AcqRel) {
-            tracing::error!(reason, "storage cannot continue; the node stops");
+            tracing::error!(reason, "the node cannot go on and stops");
             (self.inner.hook)(reason);
         }
     }

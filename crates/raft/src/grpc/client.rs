@@ -16,7 +16,7 @@ use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -253,18 +253,33 @@ fn open(
         .keep_alive_while_idle(true)
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(8 * 1024 * 1024);
+    let lost = Arc::new(AtomicBool::new(false));
     let connector = service_fn(move |_: http::Uri| {
         let (to, cluster, tls) = (to.clone(), cluster.clone(), tls.clone());
+        let lost = lost.clone();
         async move {
             let connecting = connect(&to, &cluster, tls);
-            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            let connected = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
                 Ok(Err(error)) => Err(ConnectError(format!("{}: {error}", to.address))),
                 Err(_) => Err(ConnectError(format!("{}: no connection in time", to.address))),
-            }
+            };
+            tell(&to, &lost, connected.as_ref().err());
+            connected
         }
     });
     Ok(endpoint.connect_with_connector_lazy(connector))
+}
+
+/// One line when a member is lost and one when it is back, not one for each attempt.
+fn tell(to: &Target, lost: &AtomicBool, error: Option<&ConnectError>) {
+    match (lost.swap(error.is_some(), Ordering::AcqRel), error) {
+        (false, Some(error)) => {
+            tracing::warn!(node = to.node_id, %error, "a member cannot be reached");
+        }
+        (true, None) => tracing::info!(node = to.node_id, "a member can be reached again"),
+        _ => {}
+    }
 }
 
 /// Connects and checks that the certificate at the other end names the node.
