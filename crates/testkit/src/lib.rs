@@ -7,6 +7,7 @@ mod clock;
 mod dice;
 mod disk;
 mod fatal;
+pub mod sim;
 mod spawner;
 
 pub use clock::ManualClock;

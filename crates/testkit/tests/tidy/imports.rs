@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("server", &["core", "crypto", "formats", "storage", "raft", "proto", "api", "client", "cli"]),
     ("client", &["proto", "formats"]),
     ("cli", &["client", "proto", "formats"]),
-    ("testkit", &["core", "crypto", "storage", "raft", "api"]),
+    ("testkit", &["core", "crypto", "formats", "storage", "raft", "proto", "api"]),
     ("harness", &["client"]),
     ("core", &[]),
 ];

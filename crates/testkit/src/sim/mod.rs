@@ -1,0 +1,12 @@
+//! The simulator: the code of a node as it ships, from the services of the API down to the bytes of
+//! its files, over a simulated network, disk, clock and entropy, all on one thread and all from one
+//! seed. Only the transport of the API and of the peers is left out.
+//!
+//! A run is a [`plan::Plan`]: what the cluster is made of, who calls it, and which faults strike when.
+//! The clients keep a [`history::History`] of what they asked and were answered; the checkers and
+//! invariants judge it, and the state of the members, against what may be. The [`trace::Trace`] hashes
+//! every message, every write to a disk and every answer: the same seed gives the same hash.
+
+pub mod history;
+pub mod plan;
+pub mod trace;

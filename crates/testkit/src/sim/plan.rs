@@ -1,0 +1,132 @@
+//! What a run consists of: drawn from a seed, or read from a file.
+
+use serde::{Deserialize, Serialize};
+
+/// A run: everything that decides it beside the code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Seed of everything that the plan does not name: delays, what clients do, entropy.
+    pub seed: u64,
+    /// Voting members: nodes 1 to `voters`.
+    pub voters: u32,
+    /// Members that replicate without a vote: the nodes after the voters.
+    pub learners: u32,
+    /// Clients, each with one operation at a time.
+    pub clients: u32,
+    /// Keys that the clients share.
+    pub keys: u32,
+    /// Entries after which a member builds a snapshot.
+    pub snapshot_after: u64,
+    /// How long faults strike, in milliseconds of simulated time.
+    pub safety_ms: u64,
+    /// How long the cluster has to show afterwards that it works.
+    pub liveness_ms: u64,
+    /// Nodes that stay down in the liveness phase: fewer voters than a majority, any learner.
+    pub stay_down: Vec<u32>,
+    /// What strikes, in order of time.
+    pub faults: Vec<Timed>,
+}
+
+/// A fault and when it strikes, in milliseconds since the cluster was unsealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timed {
+    /// When.
+    pub at_ms: u64,
+    /// What.
+    pub fault: Fault,
+}
+
+/// What goes wrong. Faults of the network end by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// These nodes and the others do not reach each other; clients reach all.
+    Split {
+        /// One side.
+        side: Vec<u32>,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// Nothing gets from one node to another; the way back is open.
+    OneWay {
+        /// Who is not heard.
+        from: u32,
+        /// By whom.
+        to: u32,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// Two nodes do not reach each other; both reach the rest (a triangle with a side cut).
+    Cut {
+        /// One of them.
+        a: u32,
+        /// The other.
+        b: u32,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// All links between nodes, and between clients and nodes, are bad.
+    Storm {
+        /// Share of messages that get lost.
+        loss_percent: u64,
+        /// Share of messages that arrive twice.
+        duplicate_percent: u64,
+        /// Upper bound of the delay that each message has on top.
+        delay_ms: u64,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// Nodes lose power at the same moment.
+    Crash {
+        /// Which.
+        nodes: Vec<u32>,
+        /// Until they start again.
+        down_ms: u64,
+    },
+    /// A node is stopped in order and started again.
+    Restart {
+        /// Which.
+        node: u32,
+        /// Until it starts again.
+        down_ms: u64,
+    },
+    /// Syncs to a disk fail from now on, until the node starts again.
+    FailSyncs {
+        /// Whose.
+        node: u32,
+        /// How long the node is down after it has noticed.
+        down_ms: u64,
+    },
+    /// A disk is full from now on, until the node starts again.
+    DiskFull {
+        /// Whose.
+        node: u32,
+        /// How long the node is down after it has noticed.
+        down_ms: u64,
+    },
+    /// Each commit of the log takes this much longer.
+    SlowDisk {
+        /// Whose.
+        node: u32,
+        /// How much longer.
+        delay_ms: u64,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// A wall clock jumps, for good.
+    WallJump {
+        /// Whose.
+        node: u32,
+        /// How far, back if negative.
+        by_ms: i64,
+    },
+    /// A wall clock runs fast or slow from now on.
+    Drift {
+        /// Whose.
+        node: u32,
+        /// Parts per million, slow if negative.
+        ppm: i64,
+    },
+    /// An operator seals the cluster; custodians unseal it afterwards.
+    Seal,
+}
