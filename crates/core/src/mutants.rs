@@ -20,11 +20,27 @@ pub enum Mutant {
     IgnoreDisabled,
     /// The audit chain does not cover the record before.
     UnchainedAudit,
+    /// The applied index is published before the caches are told.
+    PublishBeforeEvict,
+    /// What was read before an eviction is kept in the caches after it.
+    InsertAfterEvict,
+    /// The caches outlive the installation of a snapshot.
+    KeepCacheOnInstall,
+    /// The log acknowledges what it has not committed yet.
+    AckBeforeSync,
+    /// The applied record is not in the transaction of the records that it speaks of.
+    AppliedOutsideTransaction,
+    /// The log drops committed entries without asking whether the state holds them durably.
+    PurgeAhead,
+    /// A starting member counts learners towards the majority that it waits for.
+    LearnerCountsAsVoter,
+    /// A snapshot leaves the request memory out.
+    MemoryLostInSnapshot,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Mutant; 8] = [
+    pub const ALL: [Mutant; 16] = [
         Mutant::NoReadBarrier,
         Mutant::JoinSentRound,
         Mutant::AuthorizeBeforeBarrier,
@@ -33,6 +49,14 @@ impl Mutant {
         Mutant::SelfGrant,
         Mutant::IgnoreDisabled,
         Mutant::UnchainedAudit,
+        Mutant::PublishBeforeEvict,
+        Mutant::InsertAfterEvict,
+        Mutant::KeepCacheOnInstall,
+        Mutant::AckBeforeSync,
+        Mutant::AppliedOutsideTransaction,
+        Mutant::PurgeAhead,
+        Mutant::LearnerCountsAsVoter,
+        Mutant::MemoryLostInSnapshot,
     ];
 
     /// The name by which it is chosen.
@@ -46,7 +70,26 @@ impl Mutant {
             Mutant::SelfGrant => "self_grant",
             Mutant::IgnoreDisabled => "ignore_disabled",
             Mutant::UnchainedAudit => "unchained_audit",
+            Mutant::PublishBeforeEvict => "publish_before_evict",
+            Mutant::InsertAfterEvict => "insert_after_evict",
+            Mutant::KeepCacheOnInstall => "keep_cache_on_install",
+            Mutant::AckBeforeSync => "ack_before_sync",
+            Mutant::AppliedOutsideTransaction => "applied_outside_transaction",
+            Mutant::PurgeAhead => "purge_ahead",
+            Mutant::LearnerCountsAsVoter => "learner_counts_as_voter",
+            Mutant::MemoryLostInSnapshot => "memory_lost_in_snapshot",
         }
+    }
+
+    /// The mutant with this name.
+    ///
+    /// # Errors
+    /// There is none; the known names are listed.
+    pub fn named(name: &str) -> Result<Mutant, String> {
+        Mutant::ALL.into_iter().find(|mutant| mutant.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
+            format!("there is no mutant {name:?}; the mutants are {}", names.join(", "))
+        })
     }
 
     /// Whether this mutant is switched on; always false without the feature.
@@ -83,11 +126,7 @@ mod selection {
     /// # Errors
     /// The name is unknown (the known names are listed), or another mutant was chosen before.
     pub fn choose(name: &str) -> Result<(), String> {
-        let mutant =
-            Mutant::ALL.into_iter().find(|mutant| mutant.name() == name).ok_or_else(|| {
-                let names: Vec<_> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
-                format!("there is no mutant {name:?}; the mutants are {}", names.join(", "))
-            })?;
+        let mutant = Mutant::named(name)?;
         PROCESS.set(mutant).map_err(|_| "a mutant was chosen already".to_owned())
     }
 
