@@ -13,10 +13,11 @@ use crate::types::{Membership, Raft, io_error};
 use crate::watch::watch_over;
 use crate::wire::{Answer, HelloAnswer, Introduction, Knowledge, Request};
 use conclave_core::codec;
+use conclave_core::mutants::Mutant;
 use conclave_core::replica::Member;
 use conclave_storage::{LogFile, MetaKey};
 use futures::future::join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,13 +167,30 @@ fn peers(inner: &Inner) -> io::Result<Vec<Target>> {
         .collect())
 }
 
-/// A restart: waits for a majority together with this member, none of which may know more of it.
+/// The node ids of the voters, this member's own among them if it votes: by membership if there is one,
+/// else by configuration.
+fn voters(inner: &Inner) -> io::Result<BTreeSet<u32>> {
+    let stored = inner.membership()?;
+    let membership = stored.membership();
+    let voting: BTreeSet<u64> = membership.voter_ids().collect();
+    let counts = |id| voting.contains(id) || Mutant::LearnerCountsAsVoter.active();
+    let known: BTreeSet<u32> =
+        membership.nodes().filter(|(id, _)| counts(id)).map(|(_, node)| node.node_id).collect();
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    Ok(inner.config.initial_members.iter().map(|m| m.id).collect())
+}
+
+/// A restart: waits for a majority of the voters, this member included if it is one. None of those who
+/// answer, learners too, may know more of it than it knows itself.
 async fn ask_majority(
     inner: &Inner,
     peers: &[Target],
 ) -> Result<BTreeMap<u32, HelloAnswer>, JoinError> {
-    let voters = peers.len() + 1;
-    let majority = voters / 2 + 1;
+    let voters = voters(inner)?;
+    let majority = voters.len() / 2 + 1;
+    let is_voter = |node_id: &&u32| voters.contains(*node_id);
     let mut answered: BTreeMap<u32, HelloAnswer> = BTreeMap::new();
     let own = inner.introduction()?;
     let asked = [peers, &configured_elsewhere(inner, peers)].concat();
@@ -189,13 +207,13 @@ async fn ask_majority(
                 }
             }
         }
-        if answered.len() + 1 >= majority {
+        if answered.keys().chain([&own.member.node_id]).filter(is_voter).count() >= majority {
             return Ok(answered);
         }
         foreign.retain(|node_id, _| !answered.contains_key(node_id));
         // One stray peer must not stop a good member, a majority of them cannot be wrong.
         if let (true, Some((peer, theirs)), Some(own)) = (
-            voters - foreign.len() < majority,
+            voters.len() - foreign.keys().filter(is_voter).count() < majority,
             foreign.pop_first(),
             inner.cluster_id.load().as_deref().copied(),
         ) {

@@ -28,5 +28,5 @@ mod witness;
 
 pub use config::{InitialMember, RaftConfig, SNAPSHOT_AFTER, Seams};
 pub use handler::PeerSide;
-pub use node::{RaftNode, StartError};
+pub use node::{AddLearnerError, RaftNode, StartError};
 pub use start::RunningNode;

@@ -32,6 +32,18 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
+/// Why a learner was not added, as far as this member knows. It may have been all the same; asking again
+/// is safe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddLearnerError {
+    /// Only the leader changes the membership.
+    #[error("this member does not lead")]
+    NotLeader,
+    /// Consensus refused, lost its leader, or is stopping.
+    #[error("the membership was not changed: {0}")]
+    Failed(String),
+}
+
 /// A member. Cheap to clone; all clones are one member.
 #[derive(Clone)]
 pub struct RaftNode {
@@ -145,6 +157,22 @@ impl RaftNode {
         }
         inner.applier.close().await?;
         inner.log.close().await.map_err(io_error)
+    }
+
+    /// Adds a member that replicates without a vote, as the leader. Returns when the membership that
+    /// names it is committed; from then on it can start, on an empty data directory, and catch up. One
+    /// that the membership names already stays what it is.
+    ///
+    /// # Errors
+    /// See [`AddLearnerError`].
+    pub async fn add_learner(&self, member: Member) -> Result<(), AddLearnerError> {
+        let raft = self.inner.raft.get().ok_or(AddLearnerError::NotLeader)?.clone();
+        let learner = Member { voter: false, ..member };
+        match raft.add_learner(learner.member, learner, false).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.forward_to_leader().is_some() => Err(AddLearnerError::NotLeader),
+            Err(error) => Err(AddLearnerError::Failed(error.to_string())),
+        }
     }
 
     /// How often the data directory was started, this time included.

@@ -82,7 +82,19 @@ impl World {
 
     /// Starts a member on a disk; `cluster` is what `node.json` would hold.
     pub async fn start(&self, id: u32, disk: SimDisk, cluster: Option<Uuid>) -> TestMember {
-        self.start_as(id, self.member_ids + u64::from(id) * 111, disk, cluster).await
+        self.start_as(id, self.identity(id).member, disk, cluster).await
+    }
+
+    /// What the others are told of a member; those after the first `size` are learners.
+    pub fn identity(&self, id: u32) -> Member {
+        Member {
+            member: self.member_ids + u64::from(id) * 111,
+            node_id: id,
+            api: format!("api-{id}:1"),
+            peer: self.address(id),
+            node_key: [id as u8; 32],
+            voter: id <= self.size,
+        }
     }
 
     /// Another number for each start, the same ones in each run.
@@ -108,14 +120,7 @@ impl World {
             cluster_name: "test".to_owned(),
             cluster_id: cluster,
             new_cluster_id: Uuid::from_u128(u128::from(member)),
-            member: Member {
-                member,
-                node_id: id,
-                api: format!("api-{id}:1"),
-                peer: self.address(id),
-                node_key: [id as u8; 32],
-                voter: true,
-            },
+            member: Member { member, ..self.identity(id) },
             initial_members,
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(1_500),
@@ -250,6 +255,14 @@ pub fn proposal(number: u128) -> Proposal {
             replaces: None,
         }),
     }
+}
+
+/// Runs a test in virtual time under a mutant.
+#[cfg(feature = "mutants")]
+pub fn under<T>(mutant: conclave_core::mutants::Mutant, test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    conclave_core::mutants::with(mutant, || runtime.block_on(test))
 }
 
 pub async fn propose(node: &RaftNode, number: u128) -> Result<Applied, ProposeError> {
