@@ -1,6 +1,12 @@
 //! What a run consists of: drawn from a seed, or read from a file.
 
+mod draw;
+mod outage;
+mod validate;
+
 use serde::{Deserialize, Serialize};
+
+pub use validate::{FaultError, MAX_NODES, PlanError};
 
 /// A run: everything that decides it beside the code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,4 +135,93 @@ pub enum Fault {
     },
     /// An operator seals the cluster; custodians unseal it afterwards.
     Seal,
+}
+
+impl Plan {
+    /// The plan as a file.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a plan has only numbers, lists and names")
+    }
+
+    /// The plan in a file, if it is one that can be run.
+    pub fn from_json(text: &str) -> Result<Plan, PlanError> {
+        let plan: Plan =
+            serde_json::from_str(text).map_err(|error| PlanError::NotAPlan(error.to_string()))?;
+        plan.validate()?;
+        Ok(plan)
+    }
+
+    /// How much of a plan it is for people: the number of its faults.
+    pub fn size(&self) -> usize {
+        self.faults.len()
+    }
+
+    /// Voters and learners.
+    pub fn nodes(&self) -> u32 {
+        self.voters + self.learners
+    }
+
+    /// Voters that are needed to commit.
+    pub fn majority(&self) -> u32 {
+        self.voters / 2 + 1
+    }
+}
+
+impl Fault {
+    /// Its kind, as in a file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::Split { .. } => "split",
+            Fault::OneWay { .. } => "one_way",
+            Fault::Cut { .. } => "cut",
+            Fault::Storm { .. } => "storm",
+            Fault::Crash { .. } => "crash",
+            Fault::Restart { .. } => "restart",
+            Fault::FailSyncs { .. } => "fail_syncs",
+            Fault::DiskFull { .. } => "disk_full",
+            Fault::SlowDisk { .. } => "slow_disk",
+            Fault::WallJump { .. } => "wall_jump",
+            Fault::Drift { .. } => "drift",
+            Fault::Seal => "seal",
+        }
+    }
+
+    /// The nodes it names; none if it strikes all alike.
+    pub fn nodes(&self) -> Vec<u32> {
+        match self {
+            Fault::Split { side: nodes, .. } | Fault::Crash { nodes, .. } => nodes.clone(),
+            Fault::OneWay { from: a, to: b, .. } | Fault::Cut { a, b, .. } => vec![*a, *b],
+            Fault::Restart { node, .. }
+            | Fault::FailSyncs { node, .. }
+            | Fault::DiskFull { node, .. }
+            | Fault::SlowDisk { node, .. }
+            | Fault::WallJump { node, .. }
+            | Fault::Drift { node, .. } => vec![*node],
+            Fault::Storm { .. } | Fault::Seal => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_survives_its_file() {
+        for seed in 0..50 {
+            let plan = Plan::from_seed(seed);
+            assert_eq!(Plan::from_json(&plan.to_json()), Ok(plan));
+        }
+    }
+
+    #[test]
+    fn a_kind_is_called_as_in_a_file() {
+        for timed in (0..20).flat_map(|seed| Plan::from_seed(seed).faults) {
+            let name = match serde_json::to_value(&timed.fault).unwrap() {
+                serde_json::Value::Object(fields) => fields.keys().next().cloned(),
+                value => value.as_str().map(str::to_owned),
+            };
+            assert_eq!(name.as_deref(), Some(timed.fault.kind()));
+        }
+    }
 }
