@@ -9,4 +9,5 @@
 
 pub mod history;
 pub mod plan;
+pub mod shrink;
 pub mod trace;
