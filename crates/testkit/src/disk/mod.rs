@@ -1,4 +1,10 @@
-//! A disk in memory that loses and tears what was not synced.
+//! A disk in memory that loses and tears what was not synced, fills up, fails and is slow.
+
+mod inode;
+mod sparse;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,9 +16,10 @@ use conclave_storage::{Disk, OpenMode};
 use redb::StorageBackend;
 
 use crate::Dice;
-
-/// The unit that a real disk writes whole.
-const SECTOR: usize = 512;
+use crate::sim::trace::Trace;
+use inode::{FileChange, Inode};
+use sparse::Sparse;
+use watch::{Call, Watch};
 
 /// A simulated data directory; clones share it.
 ///
@@ -35,24 +42,15 @@ struct State {
     /// Changes to names since the last sync of their directory, in order.
     pending_names: Vec<NameChange>,
     calls: u64,
-    crash_at: Option<u64>,
-    fail_syncs_from: Option<u64>,
+    writes: u64,
     syncs: u64,
+    crash_at: Option<u64>,
+    fail_writes_from: Option<u64>,
+    fail_syncs_from: Option<u64>,
+    full: bool,
     fenced: bool,
     commit_delay: Duration,
-}
-
-#[derive(Clone, Default)]
-struct Inode {
-    current: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<FileChange>,
-}
-
-#[derive(Clone)]
-enum FileChange {
-    Write { offset: usize, data: Vec<u8> },
-    Length(usize),
+    watch: Option<Watch>,
 }
 
 #[derive(Clone)]
@@ -72,26 +70,42 @@ impl Default for SimDisk {
 
 impl SimDisk {
     /// Loses, tears or keeps each unsynced change as the seed says, fences this disk and gives the
-    /// disk that the next process finds.
+    /// disk that the next process finds: as slow and as watched as this one, but with room, and
+    /// without errors.
     pub fn crash(&self, seed: u64) -> SimDisk {
         let mut old = self.state();
         old.fenced = true;
         let mut dice = Dice::new(seed);
         let names = old.surviving_names(&mut dice);
-        let files = old.files.iter().map(|file| file.survivor(&mut dice)).collect();
+        let (mut files, mut kept) = (Vec::new(), 0);
+        for file in &old.files {
+            let (survivor, bytes) = file.survivor(&mut dice);
+            files.push(survivor);
+            kept += bytes;
+        }
+        free_nameless(&mut files, &names);
         let state = State {
             files,
             durable_names: names.clone(),
             names,
             commit_delay: old.commit_delay,
+            watch: old.watch.take(),
             ..State::default()
         };
+        state.note(None, Call::Crash { kept }, true);
         SimDisk { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// A disk of its own with the same bytes, synced or not, and the same names.
+    /// A disk of its own with the same bytes, synced or not, and the same names. Nobody watches it.
     pub fn copy(&self) -> SimDisk {
-        SimDisk { state: Arc::new(Mutex::new(self.state().clone())) }
+        let state = State { watch: None, ..self.state().clone() };
+        SimDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// From now on, here and after a crash, each writing call that reaches the disk goes into the
+    /// trace: what it was, where, its bytes, and whether it succeeded.
+    pub fn watch(&self, trace: Trace, node: u32) {
+        self.state().watch = Some(Watch { trace, node });
     }
 
     /// Number of writing calls so far (writes, lengths, syncs, names).
@@ -105,6 +119,17 @@ impl SimDisk {
         self.state().crash_at = Some(call);
     }
 
+    /// Number of writes of bytes to files so far.
+    pub fn writes(&self) -> u64 {
+        self.state().writes
+    }
+
+    /// Lets this write to a file (0 is the first ever) and all later ones fail with an I/O error;
+    /// they change nothing. Lengths, syncs and names still work.
+    pub fn fail_writes_from(&self, write: u64) {
+        self.state().fail_writes_from = Some(write);
+    }
+
     /// Number of syncs of files so far.
     pub fn syncs(&self) -> u64 {
         self.state().syncs
@@ -116,6 +141,17 @@ impl SimDisk {
         self.state().fail_syncs_from = Some(sync);
     }
 
+    /// Takes all free space away, or gives it back.
+    ///
+    /// As on a file system with sparse files that writes in place (ext4, XFS), space is given out by
+    /// blocks, when they are first written. So on a full disk a write works where the file has its
+    /// blocks already, and fails with `StorageFull` from the first that it has not, after what comes
+    /// before it was written. A longer length is granted, for a hole needs no space: who grew a file
+    /// first learns of the full disk from the write. Names and syncs need no space either.
+    pub fn set_full(&self, full: bool) {
+        self.state().full = full;
+    }
+
     /// How long the log writer waits before a commit, in virtual time.
     pub fn set_commit_delay(&self, delay: Duration) {
         self.state().commit_delay = delay;
@@ -124,17 +160,23 @@ impl SimDisk {
     /// The bytes of a file as programs see them.
     pub fn content(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.state();
-        state.names.get(name).map(|&file| state.files[file].current.clone())
+        state.names.get(name).map(|&file| state.files[file].current.to_vec())
+    }
+
+    /// How many changes (writes, lengths) of a file a crash could lose now, or `None` if there is
+    /// no such file.
+    pub fn unsynced(&self, name: &str) -> Option<usize> {
+        let state = self.state();
+        state.names.get(name).map(|&file| state.files[file].pending.len())
     }
 
     /// Changes the bytes of a file behind everybody's back, durably: rot, or a cut.
     pub fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = *state.names.get(name).unwrap_or_else(|| panic!("no file {name}"));
-        let inode = &mut state.files[file];
-        change(&mut inode.current);
-        inode.durable = inode.current.clone();
-        inode.pending.clear();
+        let mut bytes = state.files[file].current.to_vec();
+        change(&mut bytes);
+        state.files[file] = Inode::synced(Sparse::from_bytes(bytes));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -152,10 +194,12 @@ impl Disk for SimDisk {
             (OpenMode::Existing, None) => return Err(io::ErrorKind::NotFound.into()),
             (OpenMode::New, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
             (OpenMode::New, None) => {
-                state.writing()?;
-                state.files.push(Inode::default());
-                let file = state.files.len() - 1;
-                state.change_names(&[(name, Some(file))]);
+                let file = state.files.len();
+                state.calling(Some(file), Call::Create(name), |state| {
+                    state.files.push(Inode::default());
+                    state.change_names(&[(name, Some(file))]);
+                    Ok(())
+                })?;
                 file
             }
         };
@@ -181,34 +225,29 @@ impl Disk for SimDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.writing()?;
-        let file = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-        state.change_names(&[(from, None), (to, Some(file))]);
-        Ok(())
+        let file = state.names.get(from).copied();
+        state.calling(file, Call::Rename { from, to }, |state| {
+            let file = file.ok_or(io::ErrorKind::NotFound)?;
+            state.change_names(&[(from, None), (to, Some(file))]);
+            Ok(())
+        })
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.writing()?;
-        if !state.names.contains_key(name) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        state.change_names(&[(name, None)]);
-        Ok(())
+        let file = state.names.get(name).copied();
+        state.calling(file, Call::Remove(name), |state| {
+            file.ok_or(io::ErrorKind::NotFound)?;
+            state.change_names(&[(name, None)]);
+            Ok(())
+        })
     }
 
     fn sync_dir(&self, directory: &str) -> io::Result<()> {
-        let mut state = self.state();
-        state.writing()?;
-        let pending = std::mem::take(&mut state.pending_names);
-        for change in pending {
-            if directory_of(&change.name) == directory {
-                apply(&mut state.durable_names, &change);
-            } else {
-                state.pending_names.push(change);
-            }
-        }
-        Ok(())
+        self.state().calling(None, Call::SyncDirectory(directory), |state| {
+            state.sync_names(directory);
+            Ok(())
+        })
     }
 
     fn commit_delay(&self) -> Duration {
@@ -239,41 +278,26 @@ impl StorageBackend for SimFile {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.disk.state();
         state.reading()?;
-        let start = offset as usize;
-        let bytes = state.files[self.file].current.get(start..start + out.len());
-        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
+        let whole = state.files[self.file].current.read(offset as usize, out);
+        whole.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.writing()?;
-        state.files[self.file].change(FileChange::Length(len as usize));
-        Ok(())
+        self.disk.state().calling(Some(self.file), Call::Length(len), |state| {
+            state.files[self.file].change(FileChange::Length(len as usize));
+            Ok(())
+        })
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.writing()?;
-        state.syncs += 1;
-        if state.fail_syncs_from.is_some_and(|first| state.syncs > first) {
-            return Err(io::Error::other("simulated I/O error in sync"));
-        }
-        let inode = &mut state.files[self.file];
-        for change in std::mem::take(&mut inode.pending) {
-            change.apply(&mut inode.durable);
-        }
-        Ok(())
+        self.disk.state().calling(Some(self.file), Call::Sync, |state| state.sync(self.file))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state();
-        // The write at which the machine stops is under way: it may survive, whole or torn.
-        let result = state.writing();
-        if result.is_ok() || state.crash_at == Some(state.calls) {
-            let change = FileChange::Write { offset: offset as usize, data: data.to_vec() };
-            state.files[self.file].change(change);
-        }
+        state.reading()?;
+        let result = state.write(self.file, offset as usize, data);
+        state.note(Some(self.file), Call::Write { offset, data }, result.is_ok());
         result
     }
 }
@@ -283,13 +307,65 @@ impl State {
         if self.fenced { Err(io::Error::other("simulated crash")) } else { Ok(()) }
     }
 
+    /// Counts a writing call; fails if the machine stops at it.
     fn writing(&mut self) -> io::Result<()> {
-        self.reading()?;
         self.calls += 1;
-        if self.crash_at.is_some_and(|call| self.calls >= call) {
-            self.fenced = true;
-        }
+        self.fenced = self.crash_at.is_some_and(|call| self.calls >= call);
         self.reading()
+    }
+
+    /// A writing call other than a write. A dead process reaches nothing, and is not noted.
+    fn calling(
+        &mut self,
+        file: Option<usize>,
+        call: Call<'_>,
+        act: impl FnOnce(&mut State) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.reading()?;
+        let result = self.writing().and_then(|()| act(self));
+        self.note(file, call, result.is_ok());
+        result
+    }
+
+    fn note(&self, file: Option<usize>, call: Call<'_>, succeeded: bool) {
+        if let Some(watch) = &self.watch {
+            watch.note(file, call, succeeded);
+        }
+    }
+
+    fn write(&mut self, file: usize, offset: usize, data: &[u8]) -> io::Result<()> {
+        // The write at which the machine stops is under way: it may survive, whole or torn.
+        let going_on = self.writing();
+        self.writes += 1;
+        if self.fail_writes_from.is_some_and(|first| self.writes > first) {
+            return Err(io::Error::other("simulated I/O error in write"));
+        }
+        let inode = &mut self.files[file];
+        let room = if self.full { inode.current.room(offset, data.len()) } else { data.len() };
+        if room > 0 {
+            inode.change(FileChange::Write { offset, data: data[..room].into() });
+        }
+        going_on?;
+        if room < data.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self, file: usize) -> io::Result<()> {
+        self.syncs += 1;
+        if self.fail_syncs_from.is_some_and(|first| self.syncs > first) {
+            return Err(io::Error::other("simulated I/O error in sync"));
+        }
+        self.files[file].sync();
+        Ok(())
+    }
+
+    fn sync_names(&mut self, directory: &str) {
+        for change in std::mem::take(&mut self.pending_names) {
+            if directory_of(&change.name) == directory {
+                apply(&mut self.durable_names, &change);
+            } else {
+                self.pending_names.push(change);
+            }
+        }
     }
 
     fn change_names(&mut self, changes: &[(&str, Option<usize>)]) {
@@ -313,55 +389,13 @@ impl State {
     }
 }
 
-impl Inode {
-    fn change(&mut self, change: FileChange) {
-        change.apply(&mut self.current);
-        self.pending.push(change);
-    }
-
-    fn survivor(&self, dice: &mut Dice) -> Inode {
-        let mut bytes = self.durable.clone();
-        // Some crashes lose everything, some nothing, most a part.
-        let percent = [0, 50, 90, 100][dice.below(4) as usize];
-        for change in &self.pending {
-            if dice.chance(percent) {
-                change.torn(dice, &mut bytes);
-            }
-        }
-        Inode { current: bytes.clone(), durable: bytes, pending: Vec::new() }
-    }
-}
-
-impl FileChange {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            FileChange::Length(length) => bytes.resize(*length, 0),
-            FileChange::Write { offset, data } => put(bytes, *offset, data),
+/// Gives up the bytes of files that lost their name. They keep their numbers.
+fn free_nameless(files: &mut [Inode], names: &BTreeMap<String, usize>) {
+    for (number, file) in files.iter_mut().enumerate() {
+        if !names.values().any(|&named| named == number) {
+            *file = Inode::default();
         }
     }
-
-    /// Applies it, in one case of four with only some of its sectors.
-    fn torn(&self, dice: &mut Dice, bytes: &mut Vec<u8>) {
-        match self {
-            FileChange::Write { offset, data } if dice.chance(25) => {
-                let mut at = *offset;
-                for sector in data.chunks(SECTOR) {
-                    if dice.chance(50) {
-                        put(bytes, at, sector);
-                    }
-                    at += sector.len();
-                }
-            }
-            whole => whole.apply(bytes),
-        }
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
-    if bytes.len() < offset + data.len() {
-        bytes.resize(offset + data.len(), 0);
-    }
-    bytes[offset..offset + data.len()].copy_from_slice(data);
 }
 
 fn apply(names: &mut BTreeMap<String, usize>, change: &NameChange) {
