@@ -7,7 +7,9 @@
 //! invariants judge it, and the state of the members, against what may be. The [`trace::Trace`] hashes
 //! every message, every write to a disk and every answer: the same seed gives the same hash.
 
+pub mod entropy;
 pub mod history;
 pub mod plan;
 pub mod shrink;
+pub mod sim_clock;
 pub mod trace;
