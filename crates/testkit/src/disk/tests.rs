@@ -378,7 +378,8 @@ fn commit_until_it_stops(state: &StateFile) -> u64 {
 
 #[test]
 fn a_state_file_stops_at_each_fault_and_opens_again_with_all_that_was_synced() {
-    let faults: [(&str, &str, fn(&SimDisk)); 3] = [
+    type Strike = fn(&SimDisk);
+    let faults: [(&str, &str, Strike); 3] = [
         ("full", "no storage space", |disk| disk.set_full(true)),
         ("write", "I/O error in write", |disk| disk.fail_writes_from(disk.writes() + 40)),
         ("sync", "I/O error in sync", |disk| disk.fail_syncs_from(disk.syncs() + 20)),
