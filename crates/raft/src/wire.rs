@@ -1,7 +1,9 @@
 //! What members say to each other. Encoded with [`conclave_core::codec`], so every message carries a
 //! format byte; [`PROTOCOL`] stands for the meaning.
 
+use crate::RaftNode;
 use crate::types::{AppendRequest, AppendResponse, LogId, SnapshotMeta, TypeConfig, Vote};
+use conclave_core::codec;
 use conclave_core::command::Proposal;
 use conclave_core::outcome::Applied;
 use conclave_core::replica::{Barrier, Member, NodeReport};
@@ -36,6 +38,31 @@ pub struct Header {
     pub start: u64,
     /// Member id of the callee, once it is known.
     pub to: Option<u64>,
+}
+
+impl Header {
+    /// What this member calls with, at this moment.
+    pub fn of(node: &RaftNode, to: Option<u64>) -> Header {
+        let config = &node.inner.config;
+        Header {
+            protocol: PROTOCOL,
+            cluster_name: config.cluster_name.clone(),
+            cluster_id: node.inner.cluster_id.load().as_deref().copied(),
+            node_id: config.member.node_id,
+            member: config.member.member,
+            incarnation: node.inner.incarnation,
+            start: config.seed,
+            to,
+        }
+    }
+}
+
+/// The leadership that an encoded append request speaks for: its term and the member that leads.
+pub fn leadership(append: &[u8]) -> Option<(u64, u64)> {
+    let body = append.strip_prefix(&[codec::FORMAT])?;
+    // The vote is the first field; the entries, which may be long, need not be read.
+    let (vote, _) = postcard::take_from_bytes::<Vote>(body).ok()?;
+    vote.committed.then_some((vote.leader_id.term, vote.leader_id.voted_for))
 }
 
 /// A question.
