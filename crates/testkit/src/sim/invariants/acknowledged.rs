@@ -13,7 +13,7 @@
 //! A member that is behind is excused for what was acknowledged after the heal, unless all are.
 //!
 //! **When a refusal is certain.** The state machine answers a repeat with the remembered answer, so a
-//! refusal that it gives after it has looked into its memory ([`DECIDED_BY_THE_LOG`]) settles the
+//! refusal that it gives after it has looked into its memory (`DECIDED_BY_THE_LOG`) settles the
 //! request for good, however often it was sent. A refusal that a node gives by itself says nothing of
 //! attempts before it, so it counts only for a request that was sent once. A refusal because of the
 //! credential or the request id itself comes *before* the memory: a node sends a proposal again when
