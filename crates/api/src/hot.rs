@@ -41,12 +41,25 @@ struct Shard<K, V> {
     records: BTreeMap<K, Arc<V>>,
     /// Highest log index at which a record of this shard was invalidated.
     invalidated_at: u64,
+    /// A known bug: what a paused thread has read and keeps once something was invalidated.
+    #[cfg(feature = "mutants")]
+    late: Option<(K, Arc<V>)>,
+}
+
+impl<K, V> Default for Shard<K, V> {
+    fn default() -> Self {
+        Shard {
+            records: BTreeMap::new(),
+            invalidated_at: 0,
+            #[cfg(feature = "mutants")]
+            late: None,
+        }
+    }
 }
 
 impl<K: HotKey, V> Default for HotTable<K, V> {
     fn default() -> Self {
-        let shard = || RwLock::new(Shard { records: BTreeMap::new(), invalidated_at: 0 });
-        HotTable { shards: (0..SHARDS).map(|_| shard()).collect() }
+        HotTable { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
     }
 }
 
@@ -60,6 +73,11 @@ impl<K: HotKey, V> HotTable<K, V> {
     /// invalidated anything in the shard since: the record may be the old one.
     pub(crate) fn insert(&self, key: &K, record: Arc<V>, as_of: u64) -> bool {
         let mut shard = write(self.shard(key));
+        #[cfg(feature = "mutants")]
+        if conclave_core::mutants::Mutant::InsertAfterEvict.active() {
+            shard.late = Some((key.clone(), record));
+            return true;
+        }
         if shard.invalidated_at > as_of {
             return false;
         }
@@ -75,6 +93,10 @@ impl<K: HotKey, V> HotTable<K, V> {
         let mut shard = write(self.shard(key));
         shard.records.remove(key);
         shard.invalidated_at = shard.invalidated_at.max(index);
+        #[cfg(feature = "mutants")]
+        if let Some((key, record)) = shard.late.take() {
+            shard.records.insert(key, record);
+        }
     }
 
     /// The state was replaced by one at `index`.
@@ -130,6 +152,19 @@ mod tests {
         assert_eq!(table.get(&A), None);
         assert!(!table.insert(&A, Arc::new(()), 8));
         assert!(table.insert(&A, Arc::new(()), 9));
+    }
+
+    #[cfg(feature = "mutants")]
+    #[test]
+    fn the_mutant_that_inserts_late_keeps_what_was_invalidated() {
+        conclave_core::mutants::with(conclave_core::mutants::Mutant::InsertAfterEvict, || {
+            let table = HotTable::default();
+            table.insert(&A, Arc::new('a'), 1);
+            table.invalidate(&A, 2);
+            assert_eq!(table.get(&A).as_deref(), Some(&'a'));
+            table.invalidate(&A, 3);
+            assert_eq!(table.get(&A), None);
+        });
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::context::Context;
 use conclave_core::digest::Touched;
 use conclave_core::ids::KeyId;
+use conclave_core::mutants::Mutant;
 use conclave_core::records::{RecordsRead, Table};
 use conclave_core::replica::Observer;
 use conclave_core::state;
@@ -27,8 +28,10 @@ impl Observer for Context {
     fn installed(&self, records: &dyn RecordsRead, index: u64) {
         let view = View::load(records, index);
         self.follow_seal(&view);
-        self.tables.clear(index);
-        self.unwrapped.clear(index);
+        if !Mutant::KeepCacheOnInstall.active() {
+            self.tables.clear(index);
+            self.unwrapped.clear(index);
+        }
         self.view.store(Arc::new(view));
     }
 }

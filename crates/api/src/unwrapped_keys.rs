@@ -6,6 +6,7 @@ use crate::limits::{KEYS_PER_SHARD, SHARDS};
 use crate::lock::{read, write};
 use crate::seal_state::SealGeneration;
 use conclave_core::ids::KeyId;
+use conclave_core::mutants::Mutant;
 use conclave_core::usage::UsePermit;
 use conclave_crypto::data_plane::DataKey;
 use std::collections::BTreeMap;
@@ -67,7 +68,8 @@ impl UnwrappedKeys {
     ) -> bool {
         let mut shard = write(self.shard(permit.key()));
         // Both inside the lock: who evicts or seals raises its number first, then takes the lock.
-        if shard.evicted_at > as_of || self.generation.now() != seal_generation {
+        let evicted = shard.evicted_at > as_of && !Mutant::InsertAfterEvict.active();
+        if evicted || self.generation.now() != seal_generation {
             return false;
         }
         if shard.keys.len() >= KEYS_PER_SHARD && !shard.keys.contains_key(&permit.key()) {

@@ -32,6 +32,14 @@ async fn use_after_disable() -> Result<Vec<u8>, tonic::Status> {
     there.seal_up(&key, b"too late").await
 }
 
+/// The follower gets the disable as part of a snapshot.
+async fn use_after_install() -> Result<Vec<u8>, tonic::Status> {
+    let Follower { cluster, admin, there, key, .. } = lagging_follower().await;
+    admin.disable_key(Actor::of_key(&key)).await.unwrap();
+    cluster.nodes[2].install_newest();
+    there.seal_up(&key, b"too late").await
+}
+
 async fn use_after_revocation() -> Result<Vec<u8>, tonic::Status> {
     let Follower { admin, reader, key, .. } = lagging_follower().await;
     let principal = "reader".to_owned();
@@ -57,6 +65,11 @@ async fn after_a_disable_no_node_uses_the_key() {
     assert_eq!(fact(&refused, "state"), "Disabled");
     assert_eq!(fact(&refused, "action"), "Encrypt");
     assert_eq!(fact(&refused, "allowed"), "Enable,Update");
+}
+
+#[tokio::test]
+async fn after_a_snapshot_with_a_disable_in_it_the_node_does_not_use_the_key() {
+    assert_eq!(reason(&use_after_install().await.unwrap_err()), "KEY_STATE");
 }
 
 #[tokio::test]
@@ -86,6 +99,19 @@ fn mutants_use_what_was_disabled_revoked_or_sealed() {
             assert_eq!(runtime.block_on(use_after_seal()).is_ok(), no_barrier, "{mutant:?}");
         });
     }
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn mutants_of_the_caches_use_what_was_disabled() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    conclave_core::mutants::with(Mutant::InsertAfterEvict, || {
+        assert!(runtime.block_on(use_after_disable()).is_ok());
+    });
+    conclave_core::mutants::with(Mutant::KeepCacheOnInstall, || {
+        assert!(runtime.block_on(use_after_install()).is_ok());
+        assert!(runtime.block_on(use_after_disable()).is_err(), "entries still evict");
+    });
 }
 
 #[tokio::test]

@@ -81,6 +81,12 @@ impl FakeCluster {
         self.committed.lock().unwrap().log.len() as u64
     }
 
+    /// The state after all entries.
+    pub(super) fn newest(&self) -> (MemoryRecords, StateDigest, u64) {
+        let committed = self.committed.lock().unwrap();
+        (committed.records.clone(), committed.digest, committed.log.len() as u64)
+    }
+
     /// The entries from an index (exclusive) on.
     pub(crate) fn entries_after(&self, index: u64) -> Vec<(u64, Entry)> {
         let committed = self.committed.lock().unwrap();

@@ -159,6 +159,15 @@ impl FakeNode {
         }
     }
 
+    /// Takes the newest state as a snapshot, in place of the entries that lead to it.
+    pub(crate) fn install_newest(&self) {
+        let mut state = self.state.lock().unwrap();
+        let (records, digest, index) = self.cluster().newest();
+        *state = Applying { records, digest, index };
+        let observer = self.running.read().unwrap().shared.observer();
+        observer.installed(&state.records, index);
+    }
+
     pub(super) fn cluster(&self) -> Arc<FakeCluster> {
         self.cluster.upgrade().unwrap()
     }

@@ -54,6 +54,17 @@ fn an_insert_is_refused_when_anything_has_moved_on() {
     }
 }
 
+#[cfg(feature = "mutants")]
+#[test]
+fn the_mutant_that_inserts_late_keeps_what_was_evicted() {
+    conclave_core::mutants::with(conclave_core::mutants::Mutant::InsertAfterEvict, || {
+        let (_, keys) = keyring(3);
+        keys.evict(KEY, 11);
+        assert!(keys.insert(&permit(KEY, 1, 5), 10, 3, data_key()));
+        assert!(is_held(&keys, &permit(KEY, 1, 5), 3));
+    });
+}
+
 #[test]
 fn a_key_serves_only_a_permit_of_the_same_change_and_generation() {
     let (_, keys) = keyring(3);
