@@ -8,8 +8,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use common::{open_log, run, scaled};
+use common::{entry, open_log, run, scaled};
 use conclave_storage::{LogFailure, LogFile, MetaKey};
 use conclave_testkit::{Dice, FatalLog, SimDisk};
 
@@ -194,6 +195,39 @@ fn whatever_the_crash_leaves_is_a_prefix_with_all_that_was_acknowledged() {
         }
     }
     assert!(partial > 10, "the sweep lost next to nothing: {partial}");
+}
+
+/// The machine stops at the very moment of an acknowledgement: what is found then.
+async fn crash_at_an_acknowledgement(commit_delay: Duration) -> (Option<u64>, Option<Vec<u8>>) {
+    let disk = SimDisk::default();
+    disk.set_commit_delay(commit_delay);
+    let log = open_log(&disk, &FatalLog::default()).unwrap();
+    log.append_synced(vec![(1, entry("one"))]).await.unwrap();
+    assert_eq!(log.synced_index(), Some(1));
+    log.write_meta(vec![(VOTE, Some(vec![9]))]).await.unwrap();
+    assert_eq!(log.meta(VOTE), Some(vec![9]));
+    let log = open_log(&disk.crash(1), &FatalLog::default()).unwrap();
+    (log.last_index(), log.meta(VOTE))
+}
+
+const DELAYS: [Duration; 2] = [Duration::ZERO, Duration::from_millis(5)];
+
+#[test]
+fn an_acknowledgement_comes_after_the_commit() {
+    for delay in DELAYS {
+        let found = run(crash_at_an_acknowledgement(delay));
+        assert_eq!(found, (Some(1), Some(vec![9])), "{delay:?}");
+    }
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn the_mutant_that_acknowledges_before_the_commit_is_caught() {
+    use conclave_core::mutants::{Mutant, with};
+    for delay in DELAYS {
+        let found = with(Mutant::AckBeforeSync, || run(crash_at_an_acknowledgement(delay)));
+        assert_eq!(found, (Some(1), None), "{delay:?}: the first commit came, the second did not");
+    }
 }
 
 #[test]

@@ -95,6 +95,35 @@ fn equal_states_give_equal_snapshots_in_bounded_chunks() {
     assert!(sizes.len() > 5 && sizes.iter().all(|size| *size < 80_000), "{sizes:?}");
 }
 
+/// The tables of which a snapshot holds a record, of a state with one in each.
+fn tables_in_a_snapshot() -> Vec<Table> {
+    let (disk, state) = state_with(0);
+    let mut transaction = state.begin();
+    for table in Table::ALL {
+        transaction.put(table, b"key", b"value".to_vec());
+    }
+    transaction.commit(&[]);
+    let snapshot = store(&disk).build(stream(&state)).unwrap();
+    let (_, other) = state_with(0);
+    other.install(&snapshot).unwrap();
+    dump(&other.read()).into_iter().map(|(table, _, _)| table).collect()
+}
+
+#[test]
+fn a_snapshot_holds_every_table() {
+    assert_eq!(tables_in_a_snapshot(), Table::ALL);
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn the_mutant_that_leaves_the_request_memory_out_is_caught() {
+    use conclave_core::mutants::{Mutant, with};
+    let found = with(Mutant::MemoryLostInSnapshot, tables_in_a_snapshot);
+    let memory = [Table::Requests, Table::RequestOrder];
+    let expected: Vec<Table> = Table::ALL.into_iter().filter(|t| !memory.contains(t)).collect();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn an_empty_state_has_a_snapshot_too() {
     let (disk, state) = state_with(0);

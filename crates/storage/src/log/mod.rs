@@ -166,6 +166,16 @@ impl LogFile {
         self.run(|done| Op::Purge { last, changes: named(changes), done }).await
     }
 
+    /// A known bug: drops entries from disk that memory keeps, so that only a restart misses them.
+    ///
+    /// # Errors
+    /// The log has failed or is closed.
+    #[cfg(feature = "mutants")]
+    pub fn purge_disk_to(&self, last: u64, changes: MetaChanges) -> Result<(), LogFailure> {
+        let (changes, done) = (named(changes), Box::new(drop));
+        self.shared.enqueue_for_disk(Op::Purge { last, changes, done })
+    }
+
     /// Makes everything asked for so far durable, closes the file and ends the writer. Later
     /// operations fail with [`LogFailure::Closed`]; reads go on.
     ///

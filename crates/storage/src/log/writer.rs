@@ -33,6 +33,10 @@ async fn write_batches(shared: &Shared, database: Database, disk: Arc<dyn Disk>,
             tokio::time::sleep(delay).await;
         }
         let mut batch = shared.take_batch();
+        #[cfg(feature = "mutants")]
+        if conclave_core::mutants::Mutant::AckBeforeSync.active() {
+            acknowledge(shared, &mut batch, delay).await;
+        }
         if let Err(reason) = commit(&database, &batch) {
             return fail(shared, batch, &reason, &fatal);
         }
@@ -44,6 +48,20 @@ async fn write_batches(shared: &Shared, database: Database, disk: Arc<dyn Disk>,
             return finish(vec![close], &Ok(()));
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Says that a batch is durable, and pauses before it is.
+#[cfg(feature = "mutants")]
+async fn acknowledge(shared: &Shared, batch: &mut [Op], delay: std::time::Duration) {
+    shared.committed(batch);
+    batch.iter_mut().for_each(Op::acknowledge);
+    if delay.is_zero() {
+        for _ in 0..32 {
+            tokio::task::yield_now().await;
+        }
+    } else {
+        tokio::time::sleep(delay).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use conclave_core::mutants::Mutant;
 use conclave_core::records::Table;
 
 use super::SnapshotError;
@@ -80,6 +81,11 @@ impl SnapshotStream {
             self.stage = Stage::Trailer;
             return Ok(());
         };
+        let is_memory = matches!(table, Table::Requests | Table::RequestOrder);
+        if is_memory && Mutant::MemoryLostInSnapshot.active() {
+            self.stage = Stage::Records(position + 1, None);
+            return Ok(());
+        }
         let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         for (key, value) in self.read.iter(table, from, Bound::Unbounded) {
             put_item(chunk, &SnapshotItem::Record { table, key: key.clone(), value })?;
