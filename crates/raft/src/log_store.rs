@@ -85,10 +85,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
-        match committed {
-            Some(id) => self.log.note_meta(COMMITTED, codec::encode(&id)).map_err(io_error),
-            None => Ok(()),
+        let Some(id) = committed else {
+            return Ok(());
+        };
+        self.log.note_meta(COMMITTED, codec::encode(&id)).map_err(io_error)?;
+        #[cfg(feature = "mutants")]
+        if conclave_core::mutants::Mutant::PurgeAhead.active() {
+            let changes = vec![(PURGED, Some(codec::encode(&id)))];
+            self.log.purge_disk_to(id.index, changes).map_err(io_error)?;
         }
+        Ok(())
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
@@ -119,9 +125,23 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
+        #[cfg(feature = "mutants")]
+        if conclave_core::mutants::Mutant::PurgeAhead.active() {
+            return self.purge_unasked(log_id).await;
+        }
         // What leaves the log must be durable in the state first.
         self.state.sync_to(log_id.index).await?;
         let changes = vec![(PURGED, Some(codec::encode(&log_id)))];
+        self.log.purge_to(log_id.index, changes).await.map_err(io_error)
+    }
+}
+
+#[cfg(feature = "mutants")]
+impl LogStore {
+    /// A known bug: the disk has lost what is committed, and the state is not asked for it.
+    async fn purge_unasked(&self, log_id: LogId) -> io::Result<()> {
+        let purged = meta(&self.log, COMMITTED)?.max(Some(log_id)).unwrap_or(log_id);
+        let changes = vec![(PURGED, Some(codec::encode(&purged)))];
         self.log.purge_to(log_id.index, changes).await.map_err(io_error)
     }
 }

@@ -9,9 +9,10 @@ use crate::watch::mismatch;
 use conclave_core::apply;
 use conclave_core::codec;
 use conclave_core::digest::{StateDigest, Touched};
+use conclave_core::mutants::Mutant;
 use conclave_core::outcome::Applied;
 use conclave_core::replica::Observer;
-use conclave_storage::{FatalHook, LogFile, ReadTxn, SnapshotFile, StateFile};
+use conclave_storage::{ApplyTxn, FatalHook, LogFile, ReadTxn, SnapshotFile, StateFile};
 use openraft::EntryPayload;
 use openraft::storage::ApplyResponder;
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,9 @@ impl Applier {
     }
 
     async fn apply(&mut self, work: Vec<Work>) -> io::Result<()> {
+        if Mutant::AppliedOutsideTransaction.active() {
+            self.sync_log().await?;
+        }
         let mut transaction = self.state.begin();
         let mut touched: Vec<Touched> = Vec::new();
         let mut answers = Vec::with_capacity(work.len());
@@ -167,8 +171,8 @@ impl Applier {
             touched.extend(changes);
             answers.push((responder, applied));
         }
-        transaction.commit(&[(APPLIED, codec::encode(&self.meta))]);
-        self.publish(&touched);
+        self.commit(transaction);
+        self.publish(&touched).await;
         self.unsynced += answers.len() as u64;
         for (responder, applied) in answers {
             if let Some(responder) = responder {
@@ -212,11 +216,28 @@ impl Applier {
         }
     }
 
+    /// The records and what was applied, in one transaction.
+    fn commit(&self, mut records: ApplyTxn) {
+        if Mutant::AppliedOutsideTransaction.active() {
+            // Two transactions, and the sync that comes every now and then comes between them.
+            records.commit(&[]);
+            self.state.sync();
+            records = self.state.begin();
+        }
+        records.commit(&[(APPLIED, codec::encode(&self.meta))]);
+    }
+
     /// Caches first, then the index that read barriers wait for.
-    fn publish(&self, touched: &[Touched]) {
-        let read = self.state.read();
+    async fn publish(&self, touched: &[Touched]) {
         let index = self.meta.index();
-        self.observer.applied(&read, index.unwrap_or(0), touched);
+        if Mutant::PublishBeforeEvict.active() {
+            self.published.send_replace(index);
+            // As if the thread had been paused here.
+            for _ in 0..32 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.observer.applied(&self.state.read(), index.unwrap_or(0), touched);
         self.published.send_replace(index);
     }
 
@@ -241,13 +262,18 @@ impl Applier {
     /// Makes the state durable, after the log entries that led to it.
     async fn sync(&mut self) -> io::Result<()> {
         if self.log.synced_index() < self.meta.index() {
-            // An empty change waits its turn in the ordered queue: what came before is synced then.
-            self.log.write_meta(Vec::new()).await.map_err(io_error)?;
+            self.sync_log().await?;
         }
         self.state.sync();
         self.synced = self.meta.index();
         self.unsynced = 0;
         Ok(())
+    }
+
+    /// Makes everything durable that was asked of the log so far.
+    async fn sync_log(&self) -> io::Result<()> {
+        // An empty change waits its turn in the ordered queue: what came before is synced then.
+        self.log.write_meta(Vec::new()).await.map_err(io_error)
     }
 }
 
@@ -285,11 +311,16 @@ mod tests {
     use conclave_core::replica::Member;
     use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
     use openraft::vote::leader_id_std::CommittedLeaderId;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    struct Nothing;
+    /// Knows up to which index it was told.
+    #[derive(Default)]
+    struct Told(AtomicU64);
 
-    impl Observer for Nothing {
-        fn applied(&self, _: &dyn RecordsRead, _: u64, _: &[Touched]) {}
+    impl Observer for Told {
+        fn applied(&self, _: &dyn RecordsRead, index: u64, _: &[Touched]) {
+            self.0.store(index, Ordering::SeqCst);
+        }
         fn installed(&self, _: &dyn RecordsRead, _: u64) {}
     }
 
@@ -298,18 +329,21 @@ mod tests {
         openraft::Entry { log_id, payload }
     }
 
+    fn parts(observer: Arc<dyn Observer>, fatal: FatalHook) -> ApplierParts {
+        let disk = Arc::new(SimDisk::default());
+        let clock = Arc::new(ManualClock::default());
+        ApplierParts {
+            state: StateFile::open(disk.clone(), clock, fatal.clone()).unwrap(),
+            log: LogFile::open(disk, &TaskSpawner, fatal.clone()).unwrap(),
+            observer,
+            fatal,
+        }
+    }
+
     /// Applies an entry and then a check of the state after it against `agreed`.
     async fn check_against(agreed: impl FnOnce(StateDigest) -> StateDigest) -> Option<String> {
         let log = FatalLog::default();
-        let fatal = log.hook();
-        let disk = Arc::new(SimDisk::default());
-        let clock = Arc::new(ManualClock::default());
-        let parts = ApplierParts {
-            state: StateFile::open(disk.clone(), clock, fatal.clone()).unwrap(),
-            log: LogFile::open(disk, &TaskSpawner, fatal.clone()).unwrap(),
-            observer: Arc::new(Nothing),
-            fatal,
-        };
+        let parts = parts(Arc::new(Told::default()), log.hook());
         let (applier, handle, _, digests) = Applier::open(parts).unwrap();
         let running = tokio::spawn(applier.run());
         let work = vec![(entry(1, EntryPayload::Blank), None)];
@@ -337,5 +371,35 @@ mod tests {
         };
         let why = check_against(other).await.unwrap();
         assert!(why.contains("DIGEST_MISMATCH"), "{why}");
+    }
+
+    /// Up to which index the caches were told when a reader was let go that waited for index 1.
+    async fn told_before_published() -> u64 {
+        let told = Arc::new(Told::default());
+        let parts = parts(told.clone(), FatalLog::default().hook());
+        let (applier, handle, mut applied, _) = Applier::open(parts).unwrap();
+        tokio::spawn(applier.run());
+        let reader = tokio::spawn(async move {
+            applied.wait_for(|index| *index >= Some(1)).await.unwrap();
+            told.0.load(Ordering::SeqCst)
+        });
+        let work = vec![(entry(1, EntryPayload::Blank), None)];
+        handle.run(|done| Job::Apply { work, done }).await.unwrap();
+        reader.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_caches_are_told_before_the_index_is_published() {
+        assert_eq!(told_before_published().await, 1);
+    }
+
+    #[cfg(feature = "mutants")]
+    #[test]
+    fn the_mutant_that_publishes_first_is_caught() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let told = conclave_core::mutants::with(Mutant::PublishBeforeEvict, || {
+            runtime.block_on(told_before_published())
+        });
+        assert_eq!(told, 0);
     }
 }

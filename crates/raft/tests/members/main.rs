@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod adversarial;
+mod durability;
 mod learner;
 mod returns;
 mod world;
