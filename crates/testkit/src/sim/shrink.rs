@@ -187,6 +187,7 @@ fn among(fault: &Fault, kept: &[u32]) -> Option<Fault> {
         | Fault::FailSyncs { node, .. }
         | Fault::DiskFull { node, .. }
         | Fault::SlowDisk { node, .. }
+        | Fault::SlowLinks { node, .. }
         | Fault::WallJump { node, .. }
         | Fault::Drift { node, .. } => number(node)?,
         Fault::Storm { .. } | Fault::Seal => {}

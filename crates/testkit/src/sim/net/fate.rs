@@ -97,9 +97,10 @@ pub(super) fn refuses_stream(dice: &mut Dice, weather: &Weather) -> Option<Durat
     is_refused.then(|| between(dice, REFUSAL_MS, 1_000))
 }
 
-/// Of a message between a client and a node.
+/// Of a message between a client and a node. A storm takes it as well but does not hold it up: whoever
+/// acts at once on what one node answered finds out what another does not know yet.
 pub(super) fn of_client(dice: &mut Dice, storm: &Storm) -> Option<Duration> {
-    let after = travel(dice, storm);
+    let after = between(dice, LATENCY_US, 1);
     (!dice.chance(storm.loss_percent)).then_some(after)
 }
 

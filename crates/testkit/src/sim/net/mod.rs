@@ -94,6 +94,8 @@ pub struct NetStats {
     pub held: u64,
     /// Not sent, as its sender knows.
     pub refused: u64,
+    /// Snapshots that arrived whole and were taken.
+    pub snapshots: u64,
 }
 
 impl SimNet {
@@ -149,6 +151,11 @@ impl SimNet {
     /// All links are bad. Of several storms the worst counts, in each respect.
     pub fn storm(&self, storm: Storm) -> FaultId {
         self.begin(Fault::Storm(storm))
+    }
+
+    /// Everything to and from this node takes up to this much longer.
+    pub fn slow_links(&self, node: u32, delay_ms: u64) -> FaultId {
+        self.begin(Fault::Slow(node, delay_ms))
     }
 
     fn begin(&self, fault: Fault) -> FaultId {

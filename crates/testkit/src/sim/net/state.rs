@@ -42,6 +42,8 @@ pub(super) enum Fault {
     OneWay(u32, u32),
     Cut(u32, u32),
     Storm(Storm),
+    /// The links of this node have this delay on top.
+    Slow(u32, u64),
 }
 
 impl Fault {
@@ -50,7 +52,7 @@ impl Fault {
             Fault::Split(side) => side.contains(&from) != side.contains(&to),
             Fault::OneWay(deaf_from, deaf_to) => (*deaf_from, *deaf_to) == (from, to),
             Fault::Cut(a, b) => (*a, *b) == (from, to) || (*b, *a) == (from, to),
-            Fault::Storm(_) => false,
+            Fault::Storm(_) | Fault::Slow(..) => false,
         }
     }
 }
@@ -116,6 +118,16 @@ impl State {
         })
     }
 
+    /// How bad a link is.
+    fn storm_on(&self, from: u32, to: u32) -> Storm {
+        let slow = self.faults.values().filter_map(|fault| match fault {
+            Fault::Slow(node, delay_ms) if *node == from || *node == to => Some(*delay_ms),
+            _ => None,
+        });
+        let storm = self.worst_storm();
+        Storm { delay_ms: slow.fold(storm.delay_ms, u64::max), ..storm }
+    }
+
     fn link(&mut self, from: u32, to: u32) -> &mut Link {
         let seed = self.seed;
         let new = || Link { dice: dice_of(seed, from, to), sent: 0, newest: 0 };
@@ -124,7 +136,8 @@ impl State {
 
     /// What a message on this link draws from, and what it meets.
     fn throw(&mut self, from: u32, to: u32) -> (Dice, Weather) {
-        let weather = Weather { blocked: self.is_blocked(from, to), storm: self.worst_storm() };
+        let weather =
+            Weather { blocked: self.is_blocked(from, to), storm: self.storm_on(from, to) };
         (Dice::new(self.link(from, to).dice.roll()), weather)
     }
 
@@ -268,6 +281,12 @@ impl SimNet {
         if self.state().leaders.entry(term).or_default().insert(member) {
             self.0.trace.tell(|| format!("net: member {member:016x} leads in term {term}"));
         }
+    }
+
+    /// A member has taken a whole snapshot.
+    pub(super) fn snapshot_arrived(&self, from: u32, to: u32) {
+        self.state().stats.snapshots += 1;
+        self.tell(from, to, "a snapshot has arrived");
     }
 
     /// A line for people.

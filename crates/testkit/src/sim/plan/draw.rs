@@ -10,7 +10,7 @@ const STREAM: u64 = 0x706C_616E_5F31_0000;
 type Drawn = fn(&mut Draw) -> Vec<Fault>;
 
 /// What strikes, and how often: weights against their sum.
-const FAULTS: [(u64, Drawn); 16] = [
+const FAULTS: [(u64, Drawn); 17] = [
     (12, Draw::isolate),
     (5, Draw::split_minority),
     (4, Draw::split_without_majority),
@@ -18,6 +18,7 @@ const FAULTS: [(u64, Drawn); 16] = [
     (5, Draw::mute_or_deaf),
     (9, Draw::cut),
     (10, Draw::storm),
+    (8, Draw::slow_links),
     (12, Draw::crash_one),
     (4, Draw::crash_majority),
     (3, Draw::crash_all),
@@ -42,6 +43,11 @@ const DOWN_MS: (u64, u64) = (100, 4_000);
 /// safety phase, so that there is something to see after it.
 const AFTER_POWER_LOSS_MS: u64 = 6_000;
 
+/// How long the node is cut off that comes back to a snapshot, and how long before and after it
+/// nothing else begins.
+const ABSENCE_MS: (u64, u64) = (4_000, 6_000);
+const AROUND_ABSENCE_MS: u64 = 1_000;
+
 /// Part of the safety phase in which the cluster may be unable to work, in percent, drawn for each run:
 /// where nothing is acknowledged nothing is found.
 const OUTAGE_PERCENT: (u64, u64) = (20, 40);
@@ -57,7 +63,7 @@ impl Plan {
     pub fn from_seed(seed: u64) -> Plan {
         let mut dice = Dice::new(seed ^ STREAM);
         let voters = if dice.below(8) == 0 { 5 } else { 3 };
-        let learners = u32::from(voters == 3 && dice.chance(25));
+        let learners = u32::from(voters == 3 && dice.chance(40));
         let mut draw = Draw { dice, voters, nodes: voters + learners };
         let mut plan = Plan {
             seed,
@@ -65,7 +71,7 @@ impl Plan {
             learners,
             clients: draw.between((6, 10)) as u32,
             keys: draw.between((3, 5)) as u32,
-            snapshot_after: draw.between((40, 200)),
+            snapshot_after: draw.between((8, 64)),
             safety_ms: draw.between((30_000, 36_000)),
             liveness_ms: 15_000,
             stay_down: draw.stay_down(),
@@ -73,6 +79,7 @@ impl Plan {
         };
         draw.once_a_run(&mut plan);
         draw.one_after_the_other(&mut plan);
+        draw.a_long_absence(&mut plan);
         plan.faults.sort_by_key(|timed| timed.at_ms);
         plan
     }
@@ -113,6 +120,22 @@ impl Draw {
             self.strike(plan, at_ms, most_ms);
             at_ms += self.between(PAUSE_MS);
         }
+    }
+
+    /// For once a node is cut off for long while nothing else happens: the others go on without it,
+    /// and it comes back alive, with caches, to a snapshot.
+    fn a_long_absence(&mut self, plan: &mut Plan) {
+        let for_ms = self.between(ABSENCE_MS);
+        let at_ms = self.between((PAUSE_MS.1, plan.safety_ms - for_ms - AROUND_ABSENCE_MS));
+        let quiet = at_ms - AROUND_ABSENCE_MS..at_ms + for_ms + AROUND_ABSENCE_MS;
+        let all = plan.nodes() as usize;
+        let is_once_a_run = |fault: &Fault| match fault {
+            Fault::Crash { nodes, .. } => nodes.len() == all,
+            fault => *fault == Fault::Seal,
+        };
+        plan.faults.retain(|timed| !quiet.contains(&timed.at_ms) || is_once_a_run(&timed.fault));
+        let side = vec![self.node()];
+        plan.faults.push(Timed { at_ms, fault: Fault::Split { side, for_ms } });
     }
 
     /// A fault from the table that does not bring the outage above `most_ms`; none if none is found.
@@ -187,6 +210,14 @@ impl Draw {
             loss_percent: self.between((1, 30)),
             duplicate_percent: self.between((0, 20)),
             delay_ms: self.between((10, 400)),
+            for_ms: self.between(NETWORK_MS),
+        }]
+    }
+
+    fn slow_links(&mut self) -> Vec<Fault> {
+        vec![Fault::SlowLinks {
+            node: self.node(),
+            delay_ms: self.between((50, 400)),
             for_ms: self.between(NETWORK_MS),
         }]
     }
@@ -324,7 +355,7 @@ mod tests {
         type Case = (&'static str, fn(&Plan) -> bool, RangeInclusive<usize>);
         let cases: [Case; 8] = [
             ("5 voters", |plan| plan.voters == 5, 90..=160),
-            ("a learner", |plan| plan.learners == 1, 180..=260),
+            ("a learner", |plan| plan.learners == 1, 310..=400),
             ("a learner beside 5 voters", |plan| plan.nodes() > 5, 0..=0),
             ("all up at the end", |plan| plan.stay_down.is_empty(), 620..=800),
             ("voter and learner down at the end", |plan| plan.stay_down.len() == 2, 80..=140),
@@ -343,7 +374,7 @@ mod tests {
         for plan in plans() {
             assert!((6..=10).contains(&plan.clients));
             assert!((3..=5).contains(&plan.keys));
-            assert!((40..=200).contains(&plan.snapshot_after));
+            assert!((8..=64).contains(&plan.snapshot_after));
             assert!((30_000..=36_000).contains(&plan.safety_ms));
             assert!(plan.faults.is_sorted_by_key(|timed| timed.at_ms));
             assert!(plan.faults.iter().all(|timed| timed.at_ms < plan.safety_ms));

@@ -71,12 +71,21 @@ pub enum Fault {
         /// For how long.
         for_ms: u64,
     },
-    /// All links between nodes, and between clients and nodes, are bad.
+    /// All links between nodes are bad. Clients lose messages, too, but wait no longer for the rest.
     Storm {
         /// Share of messages that get lost.
         loss_percent: u64,
         /// Share of messages that arrive twice.
         duplicate_percent: u64,
+        /// Upper bound of the delay that each message has on top.
+        delay_ms: u64,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// Everything to and from one node takes longer: it knows late what the others know, and is up.
+    SlowLinks {
+        /// Which.
+        node: u32,
         /// Upper bound of the delay that each message has on top.
         delay_ms: u64,
         /// For how long.
@@ -175,6 +184,7 @@ impl Fault {
             Fault::OneWay { .. } => "one_way",
             Fault::Cut { .. } => "cut",
             Fault::Storm { .. } => "storm",
+            Fault::SlowLinks { .. } => "slow_links",
             Fault::Crash { .. } => "crash",
             Fault::Restart { .. } => "restart",
             Fault::FailSyncs { .. } => "fail_syncs",
@@ -195,6 +205,7 @@ impl Fault {
             | Fault::FailSyncs { node, .. }
             | Fault::DiskFull { node, .. }
             | Fault::SlowDisk { node, .. }
+            | Fault::SlowLinks { node, .. }
             | Fault::WallJump { node, .. }
             | Fault::Drift { node, .. } => vec![*node],
             Fault::Storm { .. } | Fault::Seal => Vec::new(),

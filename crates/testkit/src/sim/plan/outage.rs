@@ -51,6 +51,7 @@ impl Timed {
             | Fault::OneWay { for_ms, .. }
             | Fault::Cut { for_ms, .. }
             | Fault::Storm { for_ms, .. }
+            | Fault::SlowLinks { for_ms, .. }
             | Fault::SlowDisk { for_ms, .. } => *for_ms,
             Fault::Crash { down_ms, .. }
             | Fault::Restart { down_ms, .. }

@@ -109,7 +109,10 @@ async fn serve(
         taken = to.side.snapshot(header.clone(), head, arrived(arriving)) => taken,
     };
     let answer = match taken {
-        Ok(answer) => Frame::Body(codec::encode(&answer)),
+        Ok(answer) => {
+            connection.route.net.snapshot_arrived(connection.route.from.node, to.node);
+            Frame::Body(codec::encode(&answer))
+        }
         Err(NotAdmitted(why)) => Frame::Status(why),
     };
     Pipe::Back(connection).carry(once(answer), answered, WINDOW).await;

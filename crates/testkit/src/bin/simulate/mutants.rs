@@ -1,0 +1,86 @@
+//! The known bugs: each must be caught by ordinary runs, in bounded time.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use conclave_core::mutants::{self, Mutant};
+use conclave_testkit::sim::plan::Plan;
+use conclave_testkit::sim::run;
+
+use super::many::threads;
+
+/// How mutants are hunted.
+#[derive(Args)]
+pub(super) struct Options {
+    /// Only these [default: all]
+    #[arg(value_parser = named)]
+    mutants: Vec<Mutant>,
+    /// First seed; each mutant is tried with this one, then the next ones
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Seconds of wall time in which each must be caught
+    #[arg(long, default_value_t = 60)]
+    within: u64,
+    /// Threads, one mutant each at a time [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// A mutant by its name.
+pub(super) fn named(name: &str) -> Result<Mutant, String> {
+    let known = || Mutant::ALL.map(Mutant::name).join(", ");
+    let found = Mutant::ALL.into_iter().find(|mutant| mutant.name() == name);
+    found.ok_or_else(|| format!("the mutants are {}", known()))
+}
+
+/// How a hunt ended.
+struct Hunt {
+    mutant: Mutant,
+    seeds: u64,
+    took: Duration,
+    /// The invariants that were violated; empty: not caught.
+    caught_by: Vec<&'static str>,
+}
+
+/// Hunts them; true if all were caught.
+pub(super) fn run(options: &Options) -> bool {
+    let chosen = if options.mutants.is_empty() { &Mutant::ALL[..] } else { &options.mutants };
+    let next = AtomicUsize::new(0);
+    let hunts = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads(options.jobs) {
+            scope.spawn(|| {
+                while let Some(mutant) = chosen.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let hunt = hunt(*mutant, options);
+                    hunts.lock().unwrap().push(hunt);
+                }
+            });
+        }
+    });
+    let mut hunts = hunts.into_inner().unwrap();
+    hunts.sort_by_key(|hunt| Mutant::ALL.iter().position(|mutant| *mutant == hunt.mutant));
+    println!("{:<28} {:>5} {:>8}  caught by", "mutant", "seeds", "seconds");
+    for Hunt { mutant, seeds, took, caught_by } in &hunts {
+        let by = if caught_by.is_empty() { "NOT CAUGHT".to_owned() } else { caught_by.join(", ") };
+        println!("{:<28} {seeds:>5} {:>8.1}  {by}", mutant.name(), took.as_secs_f64());
+    }
+    hunts.iter().all(|hunt| !hunt.caught_by.is_empty())
+}
+
+fn hunt(mutant: Mutant, options: &Options) -> Hunt {
+    let begun = Instant::now();
+    let mut seeds = 0;
+    let mut caught_by = Vec::new();
+    while caught_by.is_empty() && begun.elapsed() < Duration::from_secs(options.within) {
+        let plan = Plan::from_seed(options.from + seeds);
+        seeds += 1;
+        let report = mutants::with(mutant, || run::run(&plan, false));
+        let by: BTreeSet<_> =
+            report.violations.iter().map(|violation| violation.invariant).collect();
+        caught_by = by.into_iter().collect();
+    }
+    Hunt { mutant, seeds, took: begun.elapsed(), caught_by }
+}

@@ -1,0 +1,129 @@
+//! Custodians: they hold the shares, and unseal whatever is sealed.
+
+use std::time::Duration;
+
+use conclave_proto::v1;
+use tokio::time::sleep;
+
+use super::caller::Caller;
+use super::cluster::{Reply, SimCluster};
+use super::history::{Action, Answer, Operation, Outcome};
+use super::recorder::Recorder;
+use crate::Dice;
+
+/// Shares that are dealt, and how many are needed.
+const SHARES: u32 = 5;
+const THRESHOLD: u32 = 3;
+
+/// How long a custodian waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How often custodians look.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Callers from this number on are custodians.
+const FIRST_CALLER: u32 = 1_000;
+
+/// What init gave.
+pub struct Secrets {
+    /// The texts of the shares.
+    pub shares: Vec<String>,
+    /// The token of the principal `admin`.
+    pub admin: String,
+}
+
+/// Initializes the cluster at `node`.
+pub async fn initialize(cluster: &SimCluster, node: u32) -> Secrets {
+    let operator = Caller::nobody(cluster, FIRST_CALLER, PATIENCE).as_operator();
+    let request =
+        v1::InitRequest { shares: SHARES, threshold: THRESHOLD, ..v1::InitRequest::default() };
+    match operator.init(node, request).await {
+        Reply::Answer(answer) => Secrets {
+            shares: answer.shares.into_iter().map(|share| share.text).collect(),
+            admin: answer.admin_token,
+        },
+        other => panic!("a new cluster is initialized: {other:?}"),
+    }
+}
+
+/// The custodians of a run.
+pub struct Custodians {
+    cluster: SimCluster,
+    recorder: Recorder,
+    shares: Vec<String>,
+    dice: Dice,
+}
+
+impl Custodians {
+    /// Custodians that hold these shares.
+    pub fn new(
+        cluster: &SimCluster,
+        recorder: &Recorder,
+        shares: Vec<String>,
+        dice: Dice,
+    ) -> Custodians {
+        Custodians { cluster: cluster.clone(), recorder: recorder.clone(), shares, dice }
+    }
+
+    /// Looks after the cluster for ever: some time after a node is seen sealed, enough shares are
+    /// submitted to it.
+    pub async fn run(mut self) {
+        loop {
+            sleep(LOOK).await;
+            for node in self.sealed() {
+                // Not at once: sealed nodes are part of what is tested.
+                if self.dice.chance(40) {
+                    self.unseal(node).await;
+                }
+            }
+        }
+    }
+
+    /// Submits shares until no node that is up is sealed.
+    pub async fn unseal_all(&mut self) {
+        while let Some(node) = self.sealed().first() {
+            self.unseal(*node).await;
+            sleep(LOOK).await;
+        }
+    }
+
+    fn sealed(&self) -> Vec<u32> {
+        let up = self.cluster.up();
+        up.iter().filter(|life| life.services.is_sealed()).map(|life| life.node).collect()
+    }
+
+    /// Submits different shares to a node until it is unsealed, at most all of them.
+    async fn unseal(&mut self, node: u32) {
+        let first = self.dice.below(self.shares.len() as u64) as usize;
+        for turn in 0..self.shares.len() {
+            let share = (first + turn) % self.shares.len();
+            self.submit(node, share).await;
+            if self.cluster.life(node).is_none_or(|life| !life.services.is_sealed()) {
+                return;
+            }
+        }
+    }
+
+    async fn submit(&self, node: u32, share: usize) {
+        let number = u32::try_from(share + 1).expect("few shares");
+        let custodian = Caller::nobody(&self.cluster, FIRST_CALLER + number, PATIENCE);
+        let invoked = self.cluster.trace().now();
+        let request = v1::SubmitShareRequest { share: self.shares[share].clone() };
+        let outcome = match custodian.submit_share(node, request).await {
+            Reply::Answer(_) => Outcome::Done(Answer::default()),
+            Reply::Refused(reason) => Outcome::Refused(reason),
+            Reply::NotReached => return,
+            Reply::Unknown => Outcome::Unknown,
+        };
+        self.recorder.add(Operation {
+            client: FIRST_CALLER + number,
+            node,
+            invoked,
+            returned: self.cluster.trace().now(),
+            request: None,
+            attempts: 1,
+            action: Action::SubmitShare(number),
+            outcome,
+        });
+    }
+}

@@ -1,0 +1,596 @@
+//! What clients do: a few keys that many of them use and change at once, tokens that are shown while
+//! they are revoked, and now and then something that must never be allowed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use conclave_core::ids::KeyId;
+use conclave_proto::v1;
+use conclave_proto::v1::bind_role_request::Subject;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::cluster::{Reply, SimCluster};
+use super::history::{Action, Answer, KeyNo, Operation, Outcome, TokenNo};
+use super::net::Alive;
+use super::recorder::Recorder;
+use super::trace::Micros;
+use crate::Dice;
+
+/// How long a client waits for one answer.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How often a mutation whose outcome is not known is repeated with the same request id.
+const ATTEMPTS: u32 = 6;
+/// Share of repeats that a client does not make, in percent: some outcomes stay unknown.
+const GIVES_UP: u64 = 15;
+/// A client thinks at most this long between two operations.
+const THINKS_MS: u64 = 25;
+/// How often a client stays with the node that has served it last, in percent.
+const STAYS: u64 = 50;
+/// No node.
+const NOBODY: u32 = 0;
+/// Ciphertexts of a key that are kept for decryption.
+const KEPT: usize = 64;
+
+/// The principal of the ordinary clients.
+const WORKER: &str = "worker";
+/// A key that only the holders of revocable tokens touch.
+const GUEST_KEY: &str = "guest-key";
+/// Tokens that are revoked during a run.
+const GUESTS: u32 = 6;
+
+/// What ordinary clients do, and how often beside each other.
+const HABITS: [(u64, Habit); 8] = [
+    (30, Habit::Encrypt),
+    (20, Habit::Decrypt),
+    (12, Habit::Get),
+    (8, Habit::Disable),
+    (14, Habit::Enable),
+    (6, Habit::Rotate),
+    (16, Habit::Update),
+    (2, Habit::Create),
+];
+
+#[derive(Clone, Copy)]
+enum Habit {
+    Encrypt,
+    Decrypt,
+    Get,
+    Disable,
+    Enable,
+    Rotate,
+    Update,
+    Create,
+}
+
+/// What clients share.
+#[derive(Clone)]
+pub struct Workload {
+    cluster: SimCluster,
+    recorder: Recorder,
+    admin: Caller,
+    worker: Caller,
+    guests: Vec<Guest>,
+    ciphertexts: Arc<Mutex<Vec<Vec<Ciphertext>>>>,
+}
+
+/// A token that will be revoked.
+#[derive(Clone)]
+struct Guest {
+    id: String,
+    caller: Caller,
+}
+
+#[derive(Clone)]
+struct Ciphertext {
+    bytes: Vec<u8>,
+    version: u32,
+    plaintext: Vec<u8>,
+}
+
+/// A client of its own number, with its own dice.
+#[derive(Clone)]
+pub struct Client {
+    workload: Workload,
+    number: u32,
+    dice: Dice,
+    /// The node that has served last.
+    home: u32,
+}
+
+impl Workload {
+    /// Makes principals, tokens and keys by the token of the administrator, on an unsealed cluster.
+    /// The last key is left for the clients to create.
+    pub async fn prepare(
+        cluster: &SimCluster,
+        recorder: &Recorder,
+        admin: &str,
+        mut dice: Dice,
+    ) -> Workload {
+        let admin = Caller::nobody(cluster, 1, PATIENCE).showing(admin);
+        let mut setup = Setup { admin: &admin, dice: &mut dice };
+        let token = setup.principal(WORKER).await.secret;
+        let worker = Caller::nobody(cluster, 2, PATIENCE).showing(&token);
+        let mut guests = Vec::new();
+        for number in 0..GUESTS {
+            let token = setup.principal(&format!("guest-{number}")).await;
+            let caller = Caller::nobody(cluster, 100 + number, PATIENCE).showing(&token.secret);
+            guests
+                .push(Guest { id: token.token.map(|token| token.id).unwrap_or_default(), caller });
+        }
+        let request_id = setup.request_id();
+        let guest_key = v1::CreateKeyRequest {
+            request_id,
+            alias: GUEST_KEY.to_owned(),
+            ..v1::CreateKeyRequest::default()
+        };
+        expect(worker.create_key(1, guest_key).await);
+        let keys = cluster.plan().keys as usize;
+        let workload = Workload {
+            cluster: cluster.clone(),
+            recorder: recorder.clone(),
+            admin,
+            worker,
+            guests,
+            ciphertexts: Arc::new(Mutex::new(vec![Vec::new(); keys])),
+        };
+        let mut first = workload.client(0, dice);
+        for key in 0..cluster.plan().keys - 1 {
+            first.mutate(Action::Create(key)).await;
+        }
+        workload
+    }
+
+    /// A client.
+    pub fn client(&self, number: u32, dice: Dice) -> Client {
+        Client { workload: self.clone(), number, dice, home: 1 }
+    }
+
+    /// How many tokens there are to revoke.
+    pub fn tokens(&self) -> TokenNo {
+        GUESTS
+    }
+}
+
+/// The steps before a run, none of which can fail.
+struct Setup<'a> {
+    admin: &'a Caller,
+    dice: &'a mut Dice,
+}
+
+impl Setup<'_> {
+    /// A principal that may use and manage keys, with a token.
+    async fn principal(&mut self, name: &str) -> v1::CreateTokenAnswer {
+        let request_id = self.request_id();
+        let principal = v1::CreatePrincipalRequest {
+            request_id,
+            name: name.to_owned(),
+            cert_san: String::new(),
+        };
+        expect(self.admin.create_principal(1, principal).await);
+        let binding = bind_manager(self.request_id(), name);
+        expect(self.admin.bind_role(1, binding).await);
+        let token = v1::CreateTokenRequest {
+            request_id: self.request_id(),
+            principal: name.to_owned(),
+            ..v1::CreateTokenRequest::default()
+        };
+        expect(self.admin.create_token(1, token).await)
+    }
+
+    fn request_id(&mut self) -> String {
+        uuid(self.dice).to_string()
+    }
+}
+
+fn bind_manager(request_id: String, name: &str) -> v1::BindRoleRequest {
+    v1::BindRoleRequest {
+        request_id,
+        role: "Manager".to_owned(),
+        subject: Some(Subject::Principal(name.to_owned())),
+        ..v1::BindRoleRequest::default()
+    }
+}
+
+fn expect<T: std::fmt::Debug>(reply: Reply<T>) -> T {
+    match reply {
+        Reply::Answer(answer) => answer,
+        other => panic!("nothing hinders the preparations: {other:?}"),
+    }
+}
+
+fn uuid(dice: &mut Dice) -> Uuid {
+    let (high, low) = (dice.roll(), dice.roll());
+    uuid::Builder::from_random_bytes(Uuid::from_u64_pair(high, low).into_bytes()).into_uuid()
+}
+
+/// A reply as far as a history tells of it.
+type Told = Reply<Answer>;
+
+impl Client {
+    /// Uses and changes keys until it is told to stop.
+    pub async fn use_keys(mut self, going: Alive) {
+        while going.is() {
+            self.think(THINKS_MS).await;
+            let key = self.dice.below(self.workload.cluster.plan().keys.into()) as KeyNo;
+            match self.habit() {
+                Habit::Encrypt => self.encrypt(key).await,
+                Habit::Decrypt => self.decrypt(key).await,
+                Habit::Get => self.get(key).await,
+                Habit::Disable => self.disable(key).await,
+                Habit::Enable => self.mutate(Action::Enable(key)).await,
+                Habit::Rotate => self.mutate(Action::Rotate(key)).await,
+                Habit::Update => self.mutate(Action::Update(key)).await,
+                Habit::Create => self.mutate(Action::Create(key)).await,
+            }
+        }
+    }
+
+    /// Shows tokens until it is told to stop.
+    pub async fn show_tokens(mut self, going: Alive) {
+        while going.is() {
+            self.think(3 * THINKS_MS).await;
+            let token = self.dice.below(GUESTS.into()) as TokenNo;
+            self.show(token).await;
+        }
+    }
+
+    /// Revokes one token after the other, spread over `safety_ms`, and asks in between for what must
+    /// never be allowed.
+    pub async fn revoke_tokens(mut self, going: Alive) {
+        let pause = self.workload.cluster.plan().safety_ms / u64::from(GUESTS + 1);
+        for token in 0..GUESTS {
+            self.think(2 * pause).await;
+            if !going.is() {
+                return;
+            }
+            self.mutate(Action::BindSelf).await;
+            self.mutate(Action::Revoke(token)).await;
+        }
+    }
+
+    /// Seals the cluster.
+    pub async fn seal(&mut self) {
+        self.mutate(Action::Seal).await;
+    }
+
+    /// Tries until a change and a use have worked at this node: what must be possible once faults are
+    /// over. Says what went wrong last, if time runs out.
+    pub async fn prove_life(&mut self, node: u32, within: Duration) -> Option<String> {
+        let mut last = "nothing was tried".to_owned();
+        let proof = async {
+            loop {
+                match self.change_and_use(node).await {
+                    Ok(()) => return,
+                    Err(why) => last = why,
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(within, proof).await {
+            Ok(()) => None,
+            Err(_) => Some(last),
+        }
+    }
+
+    async fn change_and_use(&mut self, node: u32) -> Result<(), String> {
+        let request = uuid(&mut self.dice);
+        let enabled = self.at_node(node, Action::Enable(0), Some(request)).await;
+        match enabled {
+            Outcome::Done(_) => {}
+            Outcome::Refused(reason) if reason == "KEY_STATE" => {}
+            other => return Err(format!("enable: {other:?}")),
+        }
+        match self.at_node(node, Action::Encrypt(0), None).await {
+            Outcome::Done(_) => Ok(()),
+            other => Err(format!("encrypt: {other:?}")),
+        }
+    }
+
+    /// One attempt at one node, put down.
+    async fn at_node(&mut self, node: u32, action: Action, request: Option<Uuid>) -> Outcome {
+        let invoked = self.now();
+        let reply = match (action, request) {
+            (Action::Encrypt(key), _) => self.send_encrypt(node, key).await,
+            (action, Some(request)) => self.send(node, action, request).await,
+            (action, None) => panic!("{action:?} needs a request id"),
+        };
+        let outcome = match reply {
+            Reply::NotReached => return Outcome::Refused("NOT_REACHED".to_owned()),
+            Reply::Answer(answer) => Outcome::Done(answer),
+            Reply::Refused(reason) => Outcome::Refused(reason),
+            Reply::Unknown => Outcome::Unknown,
+        };
+        self.put_down(node, invoked, request, 1, action, outcome.clone());
+        outcome
+    }
+
+    fn habit(&mut self) -> Habit {
+        let mut roll = self.dice.below(HABITS.iter().map(|(weight, _)| weight).sum());
+        for (weight, habit) in HABITS {
+            if roll < weight {
+                return habit;
+            }
+            roll -= weight;
+        }
+        Habit::Get
+    }
+
+    async fn think(&mut self, most_ms: u64) {
+        sleep(Duration::from_micros(self.dice.below(most_ms * 1_000 + 1))).await;
+    }
+
+    /// Mostly the node that has served last; a client that finds none would show nothing.
+    fn node(&mut self) -> u32 {
+        if self.home != NOBODY && self.dice.chance(STAYS) {
+            return self.home;
+        }
+        let nodes = self.workload.cluster.nodes();
+        nodes[self.dice.below(nodes.len() as u64) as usize]
+    }
+
+    fn now(&self) -> Micros {
+        self.workload.cluster.trace().now()
+    }
+
+    fn put_down(
+        &mut self,
+        node: u32,
+        invoked: Micros,
+        request: Option<Uuid>,
+        attempts: u32,
+        action: Action,
+        outcome: Outcome,
+    ) {
+        let served = match &outcome {
+            Outcome::Done(_) => true,
+            Outcome::Refused(reason) => reason == "KEY_STATE",
+            Outcome::Unknown => false,
+        };
+        self.home = if served { node } else { NOBODY };
+        self.workload.recorder.add(Operation {
+            client: self.number,
+            node,
+            invoked,
+            returned: self.now(),
+            request,
+            attempts,
+            action,
+            outcome,
+        });
+    }
+
+    /// A mutation: repeated with the same request id, at any node, while its outcome is not known.
+    pub async fn mutate(&mut self, action: Action) {
+        let request = uuid(&mut self.dice);
+        let invoked = self.now();
+        let mut may_have_happened = false;
+        for attempt in 1..=ATTEMPTS {
+            let node = self.node();
+            let reply = self.send(node, action, request).await;
+            let is_last = attempt == ATTEMPTS || self.dice.chance(GIVES_UP);
+            let outcome = match reply {
+                Reply::Answer(answer) => Outcome::Done(answer),
+                // The attempt before may still be on its way.
+                Reply::Refused(_) if may_have_happened => Outcome::Unknown,
+                Reply::Refused(reason) => Outcome::Refused(reason),
+                Reply::Unknown if is_last => Outcome::Unknown,
+                Reply::NotReached if is_last && may_have_happened => Outcome::Unknown,
+                // It was never heard.
+                Reply::NotReached if is_last => return,
+                Reply::Unknown => {
+                    may_have_happened = true;
+                    continue;
+                }
+                Reply::NotReached => {
+                    self.think(THINKS_MS).await;
+                    continue;
+                }
+            };
+            return self.put_down(node, invoked, Some(request), attempt, action, outcome);
+        }
+    }
+
+    /// Disables a key and looks at once whether some other node still uses it.
+    async fn disable(&mut self, key: KeyNo) {
+        self.mutate(Action::Disable(key)).await;
+        if self.home != NOBODY {
+            self.home = NOBODY;
+            self.encrypt(key).await;
+        }
+    }
+
+    async fn encrypt(&mut self, key: KeyNo) {
+        let (node, invoked) = (self.node(), self.now());
+        let reply = self.send_encrypt(node, key).await;
+        self.one_attempt(node, invoked, Action::Encrypt(key), reply);
+    }
+
+    async fn decrypt(&mut self, key: KeyNo) {
+        let kept = self.workload.ciphertexts.lock().unwrap()[key as usize].clone();
+        if kept.is_empty() {
+            return self.encrypt(key).await;
+        }
+        let ciphertext = kept[self.dice.below(kept.len() as u64) as usize].clone();
+        let (node, invoked) = (self.node(), self.now());
+        let request =
+            v1::DecryptRequest { ciphertext: ciphertext.bytes, ..v1::DecryptRequest::default() };
+        let reply = match self.workload.worker.decrypt(node, request).await {
+            Reply::Answer(answer) => {
+                if answer.plaintext != ciphertext.plaintext || answer.version != ciphertext.version
+                {
+                    self.absurd(format!("node {node} decrypted key {key} to something else"));
+                }
+                Reply::Answer(Answer { version: answer.version, ..Answer::default() })
+            }
+            other => without_answer(other),
+        };
+        self.one_attempt(node, invoked, Action::Decrypt(key, ciphertext.version), reply);
+    }
+
+    async fn get(&mut self, key: KeyNo) {
+        let (node, invoked) = (self.node(), self.now());
+        let request = v1::GetKeyRequest { key: alias(key) };
+        let reply = match self.workload.worker.get_key(node, request).await {
+            Reply::Answer(answer) => Reply::Answer(told(&answer)),
+            other => without_answer(other),
+        };
+        self.one_attempt(node, invoked, Action::Get(key), reply);
+    }
+
+    async fn show(&mut self, token: TokenNo) {
+        let (node, invoked) = (self.node(), self.now());
+        let guest = self.workload.guests[token as usize].caller.clone();
+        let done = Answer::default();
+        let reply = if self.dice.chance(50) {
+            match guest.random(node, v1::RandomRequest { bytes: 16 }).await {
+                Reply::Answer(_) => Reply::Answer(done),
+                other => without_answer(other),
+            }
+        } else {
+            let request = v1::UpdateKeyRequest {
+                request_id: uuid(&mut self.dice).to_string(),
+                key: GUEST_KEY.to_owned(),
+                description: Some(format!("token {token}")),
+                ..v1::UpdateKeyRequest::default()
+            };
+            match guest.update_key(node, request).await {
+                Reply::Answer(_) => Reply::Answer(done),
+                other => without_answer(other),
+            }
+        };
+        self.one_attempt(node, invoked, Action::Show(token), reply);
+    }
+
+    fn one_attempt(&mut self, node: u32, invoked: Micros, action: Action, reply: Told) {
+        let outcome = match reply {
+            Reply::NotReached => return,
+            Reply::Answer(answer) => Outcome::Done(answer),
+            Reply::Refused(reason) => Outcome::Refused(reason),
+            Reply::Unknown => Outcome::Unknown,
+        };
+        self.put_down(node, invoked, None, 1, action, outcome);
+    }
+
+    async fn send_encrypt(&mut self, node: u32, key: KeyNo) -> Told {
+        let plaintext = self.dice.bytes(24);
+        let request = v1::EncryptRequest {
+            key: alias(key),
+            plaintext: plaintext.clone(),
+            associated_data: Vec::new(),
+        };
+        match self.workload.worker.encrypt(node, request).await {
+            Reply::Answer(answer) => {
+                let version = answer.version;
+                let mut ciphertexts = self.workload.ciphertexts.lock().unwrap();
+                let kept = &mut ciphertexts[key as usize];
+                if kept.len() == KEPT {
+                    kept.remove(self.dice.below(KEPT as u64) as usize);
+                }
+                kept.push(Ciphertext { bytes: answer.ciphertext, version, plaintext });
+                Reply::Answer(Answer { version, ..Answer::default() })
+            }
+            other => without_answer(other),
+        }
+    }
+
+    /// One attempt of a mutation.
+    async fn send(&mut self, node: u32, action: Action, request: Uuid) -> Told {
+        let request_id = request.to_string();
+        let of_key = |key| v1::KeyRequest { request_id: request_id.clone(), key: alias(key) };
+        let Workload { worker, admin, guests, .. } = &self.workload;
+        let key_answer = match action {
+            Action::Create(key) => {
+                let alias = alias(key);
+                let create = v1::CreateKeyRequest { request_id, alias, ..Default::default() };
+                worker.create_key(node, create).await
+            }
+            Action::Enable(key) => worker.enable_key(node, of_key(key)).await,
+            Action::Disable(key) => worker.disable_key(node, of_key(key)).await,
+            Action::Rotate(key) => worker.rotate_key(node, of_key(key)).await,
+            Action::Update(key) => {
+                let update = v1::UpdateKeyRequest {
+                    key: alias(key),
+                    description: Some(format!("changed by {request_id}")),
+                    request_id,
+                    ..Default::default()
+                };
+                worker.update_key(node, update).await
+            }
+            Action::Revoke(token) => {
+                let token_id = guests[token as usize].id.clone();
+                let revoke = v1::RevokeTokenRequest { request_id, token_id };
+                return indexed(admin.revoke_token(node, revoke).await, |answer| {
+                    (answer.log_index, answer.replayed)
+                });
+            }
+            Action::BindSelf => {
+                let bind = bind_manager(request_id, "admin");
+                return indexed(admin.bind_role(node, bind).await, |answer| {
+                    (answer.log_index, answer.replayed)
+                });
+            }
+            Action::Seal => {
+                let seal = admin.seal(node, v1::SealRequest { request_id }).await;
+                return indexed(seal, |answer| (answer.log_index, false));
+            }
+            other => panic!("{other:?} is no mutation"),
+        };
+        match key_answer {
+            Reply::Answer(answer) => {
+                self.learn(action, &answer);
+                let Answer { index, replayed, .. } = told(&answer);
+                Reply::Answer(Answer { index, replayed, ..Answer::default() })
+            }
+            other => without_answer(other),
+        }
+    }
+
+    fn learn(&self, action: Action, answer: &v1::KeyAnswer) {
+        let (Some(number), Some(key)) = (action.key(), &answer.key) else { return };
+        match Uuid::parse_str(&key.id) {
+            Ok(id) => self.workload.recorder.learn_key(number, KeyId(id)),
+            Err(_) => self.absurd(format!("{:?} is no key id", key.id)),
+        }
+    }
+
+    fn absurd(&self, what: String) {
+        self.workload.recorder.absurd(what);
+    }
+}
+
+fn alias(key: KeyNo) -> String {
+    format!("key-{key}")
+}
+
+fn told(answer: &v1::KeyAnswer) -> Answer {
+    let key = answer.key.clone().unwrap_or_default();
+    Answer {
+        index: answer.log_index,
+        version: key.primary_version,
+        enabled: key.state() == v1::KeyState::Enabled,
+        revision: key.revision,
+        replayed: answer.replayed,
+    }
+}
+
+fn indexed<T>(reply: Reply<T>, read: impl FnOnce(&T) -> (u64, bool)) -> Told {
+    match reply {
+        Reply::Answer(answer) => {
+            let (index, replayed) = read(&answer);
+            Reply::Answer(Answer { index, replayed, ..Answer::default() })
+        }
+        other => without_answer(other),
+    }
+}
+
+/// The reply without its answer, which has been dealt with.
+fn without_answer<T>(reply: Reply<T>) -> Told {
+    match reply {
+        Reply::Answer(_) => Reply::Answer(Answer::default()),
+        Reply::Refused(reason) => Reply::Refused(reason),
+        Reply::NotReached => Reply::NotReached,
+        Reply::Unknown => Reply::Unknown,
+    }
+}
