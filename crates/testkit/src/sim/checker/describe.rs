@@ -1,0 +1,36 @@
+//! Operations in words.
+
+use crate::sim::history::{Action, Operation, Outcome};
+use crate::sim::trace::Micros;
+
+/// Who asked what, where and when, and was told what.
+pub(super) fn operation(operation: &Operation) -> String {
+    let Operation { client, node, action, invoked, returned, .. } = operation;
+    let (from, to) = (seconds(*invoked), seconds(*returned));
+    format!("client {client} at node {node}, {from} to {to}: {action:?} -> {}", answer(operation))
+}
+
+/// A time as the trace shows it.
+pub(super) fn seconds(at: Micros) -> String {
+    format!("{}.{:06} s", at / 1_000_000, at % 1_000_000)
+}
+
+fn answer(operation: &Operation) -> String {
+    let answer = match &operation.outcome {
+        Outcome::Unknown => return "unknown".to_owned(),
+        Outcome::Refused(reason) => return reason.clone(),
+        Outcome::Done(answer) => answer,
+    };
+    match operation.action {
+        Action::Encrypt(_) | Action::Decrypt(..) => format!("version {}", answer.version),
+        Action::Get(_) => format!(
+            "{} at version {}, revision {}, log index {}",
+            if answer.enabled { "enabled" } else { "disabled" },
+            answer.version,
+            answer.revision,
+            answer.index
+        ),
+        Action::Show(_) => "done".to_owned(),
+        _ => format!("done at log index {}", answer.index),
+    }
+}
