@@ -202,7 +202,7 @@ fn one_node_may_be_slow_to_reach_and_to_answer() {
 #[test]
 fn leaders_are_seen_by_their_votes() {
     simulate(13, 3, |world| async move {
-        let votes = [(1, 1, 111, true), (2, 2, 222, false), (2, 2, 222, true), (3, 2, 333, true)];
+        let votes = [(1, 1, 111, true), (2, 2, 222, true), (3, 2, 333, true), (3, 4, 333, false)];
         for (from, term, member, won) in votes {
             let append = AppendRequest {
                 vote: vote(term, member, won),
