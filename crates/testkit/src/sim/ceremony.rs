@@ -107,7 +107,7 @@ impl Custodians {
     async fn submit(&self, node: u32, share: usize) {
         let number = u32::try_from(share + 1).expect("few shares");
         let custodian = Caller::nobody(&self.cluster, FIRST_CALLER + number, PATIENCE);
-        let invoked = self.cluster.trace().now();
+        let invoked = self.cluster.trace().stamp();
         let request = v1::SubmitShareRequest { share: self.shares[share].clone() };
         let outcome = match custodian.submit_share(node, request).await {
             Reply::Answer(_) => Outcome::Done(Answer::default()),
@@ -119,7 +119,7 @@ impl Custodians {
             client: FIRST_CALLER + number,
             node,
             invoked,
-            returned: self.cluster.trace().now(),
+            returned: self.cluster.trace().stamp(),
             request: None,
             attempts: 1,
             action: Action::SubmitShare(number),

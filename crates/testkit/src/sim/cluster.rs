@@ -198,7 +198,7 @@ impl SimCluster {
         let alive = Alive::new();
         let record = {
             let mut lives = inner.lives.lock().unwrap();
-            lives.push(LifeRecord { node, started: inner.trace.now(), ended: None });
+            lives.push(LifeRecord { node, started: inner.trace.stamp(), ended: None });
             lives.len() - 1
         };
         let mut seats = self.seats();
@@ -267,7 +267,7 @@ impl SimCluster {
         inner.trace.note(Kind::Node, (node, 1), format!("{how:?}").as_bytes());
         inner.trace.tell(|| format!("node {node} ends: {how:?}"));
         let record = self.seats()[&node].record;
-        inner.lives.lock().unwrap()[record].ended = Some((inner.trace.now(), how));
+        inner.lives.lock().unwrap()[record].ended = Some((inner.trace.stamp(), how));
     }
 
     /// Cuts the power of a node, or of one that has just ended itself: what it has not synced is lost,

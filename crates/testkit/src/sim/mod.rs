@@ -7,9 +7,24 @@
 //! invariants judge it, and the state of the members, against what may be. The [`trace::Trace`] hashes
 //! every message, every write to a disk and every answer: the same seed gives the same hash.
 
+pub mod caller;
+pub mod ceremony;
+pub mod checker;
+pub mod cluster;
 pub mod entropy;
+pub mod evidence;
 pub mod history;
+pub mod invariants;
+pub mod nemesis;
+pub mod net;
+pub mod panics;
 pub mod plan;
+pub mod recorder;
+pub mod report;
+pub mod run;
+mod seat;
 pub mod shrink;
 pub mod sim_clock;
 pub mod trace;
+pub mod violation;
+pub mod workload;

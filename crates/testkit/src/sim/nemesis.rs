@@ -36,7 +36,7 @@ impl Nemesis {
 
     /// Strikes as the plan says, then heals everything. Nodes that stay down are down when this
     /// returns, all others are up.
-    pub async fn run(self, sealer: Client) {
+    pub async fn run(self, client: Client) {
         let start = Instant::now();
         let plan = self.cluster.plan().clone();
         let mut faults = JoinSet::new();
@@ -44,7 +44,7 @@ impl Nemesis {
             sleep_until(start + Duration::from_millis(timed.at_ms)).await;
             self.note(&timed.fault);
             let dice = Dice::new(self.seed.wrapping_add(number.wrapping_mul(0x9E37_79B9)));
-            faults.spawn(self.clone().strike(timed.fault, dice, sealer.clone()));
+            faults.spawn(self.clone().strike(timed.fault, dice, client.clone()));
         }
         sleep_until(start + Duration::from_millis(plan.safety_ms)).await;
         self.striking.end();
@@ -66,18 +66,22 @@ impl Nemesis {
         }
     }
 
-    async fn strike(self, fault: Fault, mut dice: Dice, mut sealer: Client) {
+    async fn strike(self, fault: Fault, mut dice: Dice, mut client: Client) {
         let (cluster, net) = (&self.cluster, self.cluster.net());
         match fault {
             Fault::Split { side, for_ms } => {
-                let fault = net.split(&side.into_iter().collect());
+                let fault = net.split(&side.iter().copied().collect());
                 self.pause(for_ms).await;
                 net.heal(fault);
+                for node in side {
+                    client.visit(node).await;
+                }
             }
             Fault::OneWay { from, to, for_ms } => {
                 let fault = net.one_way(from, to);
                 self.pause(for_ms).await;
                 net.heal(fault);
+                client.visit(to).await;
             }
             Fault::Cut { a, b, for_ms } => {
                 let fault = net.cut(a, b);
@@ -120,7 +124,7 @@ impl Nemesis {
             }
             Fault::WallJump { node, by_ms } => cluster.turn_clock(node, |c| c.jump_ms(by_ms)),
             Fault::Drift { node, ppm } => cluster.turn_clock(node, |c| c.set_drift_ppm(ppm)),
-            Fault::Seal => sealer.seal().await,
+            Fault::Seal => client.seal().await,
         }
     }
 

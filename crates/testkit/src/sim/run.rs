@@ -29,7 +29,7 @@ const COMPARE: Duration = Duration::from_millis(250);
 /// Numbers of clients that are none of the plan's.
 const SHOWS_TOKENS: u32 = 500;
 const REVOKES_TOKENS: u32 = 510;
-const SEALS: u32 = 520;
+const OF_THE_NEMESIS: u32 = 520;
 const PROVES_LIFE: u32 = 530;
 
 /// Runs a plan to its end, on this thread alone. `with_lines` keeps a narrative.
@@ -83,7 +83,7 @@ impl Run {
             Workload::prepare(&self.cluster, &self.recorder, &secrets.admin, next(&mut dice)).await;
         self.cluster.add_learners().await;
         custodians.unseal_all().await;
-        let ready = self.trace.now();
+        let ready = self.trace.stamp();
         self.trace.tell(|| "the cluster is ready; faults begin".to_owned());
 
         let mut background = JoinSet::new();
@@ -93,8 +93,8 @@ impl Run {
         let mut clients = self.clients(&workload, &going, &mut dice);
         let nemesis = Nemesis::new(&self.cluster, dice.roll());
         background.spawn(nemesis.clone().restart_the_fallen());
-        nemesis.run(workload.client(SEALS, next(&mut dice))).await;
-        let healed = self.trace.now();
+        nemesis.run(workload.client(OF_THE_NEMESIS, next(&mut dice))).await;
+        let healed = self.trace.stamp();
         going.end();
         let probes = self.prove_life(&workload, &mut clients, &mut dice).await;
         background.shutdown().await;
@@ -180,7 +180,7 @@ impl Run {
             plan: self.plan.clone(),
             ready,
             healed,
-            ended: self.trace.now(),
+            ended: self.trace.stamp(),
             history: recorded.history,
             keys: recorded.keys,
             lives: self.cluster.lives(),

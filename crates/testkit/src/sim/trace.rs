@@ -16,6 +16,7 @@ pub struct Trace {
 }
 
 struct Inner {
+    stamped: Micros,
     hasher: blake3::Hasher,
     events: u64,
     lines: Option<Vec<String>>,
@@ -40,14 +41,27 @@ pub enum Kind {
 impl Trace {
     /// A trace that begins now, in simulated time; `with_lines` keeps what [`Trace::tell`] is told.
     pub fn new(with_lines: bool) -> Trace {
-        let inner =
-            Inner { hasher: blake3::Hasher::new(), events: 0, lines: with_lines.then(Vec::new) };
+        let inner = Inner {
+            stamped: 0,
+            hasher: blake3::Hasher::new(),
+            events: 0,
+            lines: with_lines.then(Vec::new),
+        };
         Trace { start: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Simulated time since the start of the run.
     pub fn now(&self) -> Micros {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The time for a record: later than that of every record before, so that records keep the order in
+    /// which they were made. Timers round to milliseconds, and much happens in one.
+    pub fn stamp(&self) -> Micros {
+        let now = self.now();
+        let mut inner = self.inner();
+        inner.stamped = now.max(inner.stamped + 1);
+        inner.stamped
     }
 
     /// Takes an event into the hash, with its time.

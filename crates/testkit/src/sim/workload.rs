@@ -1,12 +1,14 @@
 //! What clients do: a few keys that many of them use and change at once, tokens that are shown while
 //! they are revoked, and now and then something that must never be allowed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use conclave_core::ids::KeyId;
 use conclave_proto::v1;
 use conclave_proto::v1::bind_role_request::Subject;
+use futures::future::join_all;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -19,7 +21,7 @@ use super::trace::Micros;
 use crate::Dice;
 
 /// How long a client waits for one answer.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How often a mutation whose outcome is not known is repeated with the same request id.
 const ATTEMPTS: u32 = 6;
 /// Share of repeats that a client does not make, in percent: some outcomes stay unknown.
@@ -28,8 +30,13 @@ const GIVES_UP: u64 = 15;
 const THINKS_MS: u64 = 25;
 /// How often a client stays with the node that has served it last, in percent.
 const STAYS: u64 = 50;
-/// No node.
-const NOBODY: u32 = 0;
+/// How long a client keeps away from a node that did not serve it, unless all did so.
+const AVOIDS: Micros = 700_000;
+/// A client that looks at several nodes at once does so under other numbers: its own and this many for
+/// each node, or key.
+const LOOKS: u32 = 10_000;
+/// How often a node that was away is visited.
+const VISITS: u32 = 4;
 /// Ciphertexts of a key that are kept for decryption.
 const KEPT: usize = 64;
 
@@ -96,7 +103,9 @@ pub struct Client {
     number: u32,
     dice: Dice,
     /// The node that has served last.
-    home: u32,
+    home: Option<u32>,
+    /// Nodes that did not serve, and until when they are not asked again.
+    avoided: BTreeMap<u32, Micros>,
 }
 
 impl Workload {
@@ -144,7 +153,8 @@ impl Workload {
 
     /// A client.
     pub fn client(&self, number: u32, dice: Dice) -> Client {
-        Client { workload: self.clone(), number, dice, home: 1 }
+        let (workload, avoided) = (self.clone(), BTreeMap::new());
+        Client { workload, number, dice, home: None, avoided }
     }
 
     /// How many tokens there are to revoke.
@@ -213,7 +223,7 @@ impl Client {
     pub async fn use_keys(mut self, going: Alive) {
         while going.is() {
             self.think(THINKS_MS).await;
-            let key = self.dice.below(self.workload.cluster.plan().keys.into()) as KeyNo;
+            let key = self.key();
             match self.habit() {
                 Habit::Encrypt => self.encrypt(key).await,
                 Habit::Decrypt => self.decrypt(key).await,
@@ -306,6 +316,12 @@ impl Client {
         outcome
     }
 
+    /// The first keys are the most popular ones; what is cached of the last ones may become old.
+    fn key(&mut self) -> KeyNo {
+        let keys = self.workload.cluster.plan().keys.into();
+        self.dice.below(keys).min(self.dice.below(keys)) as KeyNo
+    }
+
     fn habit(&mut self) -> Habit {
         let mut roll = self.dice.below(HABITS.iter().map(|(weight, _)| weight).sum());
         for (weight, habit) in HABITS {
@@ -321,17 +337,33 @@ impl Client {
         sleep(Duration::from_micros(self.dice.below(most_ms * 1_000 + 1))).await;
     }
 
-    /// Mostly the node that has served last; a client that finds none would show nothing.
+    /// Often the node that has served last, else one of those that are not avoided: a client that waits
+    /// for nodes that do not serve shows nothing.
     fn node(&mut self) -> u32 {
-        if self.home != NOBODY && self.dice.chance(STAYS) {
-            return self.home;
+        if let Some(home) = self.home.filter(|_| self.dice.chance(STAYS)) {
+            return home;
         }
-        let nodes = self.workload.cluster.nodes();
+        let (now, all) = (self.now(), self.workload.cluster.nodes());
+        self.avoided.retain(|_, until| *until > now);
+        let good = all.iter().copied().filter(|node| !self.avoided.contains_key(node));
+        let good: Vec<u32> = good.collect();
+        let nodes = if good.is_empty() { &all } else { &good };
         nodes[self.dice.below(nodes.len() as u64) as usize]
     }
 
+    /// Remembers whether a node has served.
+    fn tried(&mut self, node: u32, has_served: bool) {
+        if has_served {
+            self.home = Some(node);
+            self.avoided.remove(&node);
+        } else {
+            self.home = None;
+            self.avoided.insert(node, self.now() + AVOIDS);
+        }
+    }
+
     fn now(&self) -> Micros {
-        self.workload.cluster.trace().now()
+        self.workload.cluster.trace().stamp()
     }
 
     fn put_down(
@@ -343,12 +375,12 @@ impl Client {
         action: Action,
         outcome: Outcome,
     ) {
-        let served = match &outcome {
+        let has_served = match &outcome {
             Outcome::Done(_) => true,
-            Outcome::Refused(reason) => reason == "KEY_STATE",
+            Outcome::Refused(reason) => !["SEALED", "NO_QUORUM"].contains(&reason.as_str()),
             Outcome::Unknown => false,
         };
-        self.home = if served { node } else { NOBODY };
+        self.tried(node, has_served);
         self.workload.recorder.add(Operation {
             client: self.number,
             node,
@@ -380,10 +412,12 @@ impl Client {
                 // It was never heard.
                 Reply::NotReached if is_last => return,
                 Reply::Unknown => {
+                    self.tried(node, false);
                     may_have_happened = true;
                     continue;
                 }
                 Reply::NotReached => {
+                    self.tried(node, false);
                     self.think(THINKS_MS).await;
                     continue;
                 }
@@ -392,17 +426,45 @@ impl Client {
         }
     }
 
-    /// Disables a key and looks at once whether some other node still uses it.
+    /// Disables a key and looks at once, at all other nodes, whether it can still be used.
     async fn disable(&mut self, key: KeyNo) {
+        self.home = None;
         self.mutate(Action::Disable(key)).await;
-        if self.home != NOBODY {
-            self.home = NOBODY;
-            self.encrypt(key).await;
+        let Some(home) = self.home else { return };
+        let nodes = self.workload.cluster.nodes().into_iter().filter(|node| *node != home);
+        let looks = nodes.map(|node| {
+            let number = self.number + LOOKS * node;
+            let look = self.workload.client(number, Dice::new(self.dice.roll()));
+            look.look(node, key)
+        });
+        join_all(looks).await;
+    }
+
+    /// Uses all keys at once at a node that was away: what it still believes shows in the moment in which
+    /// it serves again.
+    pub async fn visit(&mut self, node: u32) {
+        for _ in 0..VISITS {
+            let looks = (0..self.workload.cluster.plan().keys).map(|key| {
+                let number = self.number + LOOKS * (key + 1);
+                let look = self.workload.client(number, Dice::new(self.dice.roll()));
+                look.look(node, key)
+            });
+            join_all(looks).await;
+            self.think(THINKS_MS).await;
         }
     }
 
+    async fn look(mut self, node: u32, key: KeyNo) {
+        self.encrypt_at(node, key).await;
+    }
+
     async fn encrypt(&mut self, key: KeyNo) {
-        let (node, invoked) = (self.node(), self.now());
+        let node = self.node();
+        self.encrypt_at(node, key).await;
+    }
+
+    async fn encrypt_at(&mut self, node: u32, key: KeyNo) {
+        let invoked = self.now();
         let reply = self.send_encrypt(node, key).await;
         self.one_attempt(node, invoked, Action::Encrypt(key), reply);
     }
@@ -465,7 +527,7 @@ impl Client {
 
     fn one_attempt(&mut self, node: u32, invoked: Micros, action: Action, reply: Told) {
         let outcome = match reply {
-            Reply::NotReached => return,
+            Reply::NotReached => return self.tried(node, false),
             Reply::Answer(answer) => Outcome::Done(answer),
             Reply::Refused(reason) => Outcome::Refused(reason),
             Reply::Unknown => Outcome::Unknown,

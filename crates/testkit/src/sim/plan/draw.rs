@@ -70,7 +70,7 @@ impl Plan {
             voters,
             learners,
             clients: draw.between((6, 10)) as u32,
-            keys: draw.between((3, 5)) as u32,
+            keys: draw.between((6, 12)) as u32,
             snapshot_after: draw.between((8, 64)),
             safety_ms: draw.between((30_000, 36_000)),
             liveness_ms: 15_000,
@@ -373,7 +373,7 @@ mod tests {
     fn numbers_stay_in_their_ranges() {
         for plan in plans() {
             assert!((6..=10).contains(&plan.clients));
-            assert!((3..=5).contains(&plan.keys));
+            assert!((6..=12).contains(&plan.keys));
             assert!((8..=64).contains(&plan.snapshot_after));
             assert!((30_000..=36_000).contains(&plan.safety_ms));
             assert!(plan.faults.is_sorted_by_key(|timed| timed.at_ms));
