@@ -91,10 +91,10 @@ pub(super) fn of_frame(dice: &mut Dice, weather: &Weather) -> Fate {
     Fate::Arrives { after: after + between(dice, RETRANSMISSION_MS, 1_000), buffered: true }
 }
 
-/// Whether a stream cannot be opened, and how long it takes to see that.
+/// Whether a stream cannot be opened, and how long it takes to see that. Only a connection that was there
+/// before the cut has a buffer in which something waits.
 pub(super) fn refuses_stream(dice: &mut Dice, weather: &Weather) -> Option<Duration> {
-    let is_refused = weather.blocked && !dice.chance(HELD_PERCENT + GONE_PERCENT);
-    is_refused.then(|| between(dice, REFUSAL_MS, 1_000))
+    weather.blocked.then(|| between(dice, REFUSAL_MS, 1_000))
 }
 
 /// Of a message between a client and a node. A storm takes it as well but does not hold it up: whoever

@@ -71,7 +71,7 @@ impl Plan {
             learners,
             clients: draw.between((6, 10)) as u32,
             keys: draw.between((6, 12)) as u32,
-            snapshot_after: draw.between((8, 64)),
+            snapshot_after: draw.between((8, 32)),
             safety_ms: draw.between((30_000, 36_000)),
             liveness_ms: 15_000,
             stay_down: draw.stay_down(),
@@ -358,7 +358,7 @@ mod tests {
             ("a learner", |plan| plan.learners == 1, 310..=400),
             ("a learner beside 5 voters", |plan| plan.nodes() > 5, 0..=0),
             ("all up at the end", |plan| plan.stay_down.is_empty(), 620..=800),
-            ("voter and learner down at the end", |plan| plan.stay_down.len() == 2, 80..=140),
+            ("voter and learner down at the end", |plan| plan.stay_down.len() == 2, 130..=210),
             ("one down at the end", |plan| plan.stay_down.len() == 1, 120..=260),
             ("sealed", |plan| has(plan, |fault| *fault == Fault::Seal), 280..=380),
             ("fewer than 12 faults", |plan| plan.faults.len() < 12, 0..=0),
@@ -374,7 +374,7 @@ mod tests {
         for plan in plans() {
             assert!((6..=10).contains(&plan.clients));
             assert!((6..=12).contains(&plan.keys));
-            assert!((8..=64).contains(&plan.snapshot_after));
+            assert!((8..=32).contains(&plan.snapshot_after));
             assert!((30_000..=36_000).contains(&plan.safety_ms));
             assert!(plan.faults.is_sorted_by_key(|timed| timed.at_ms));
             assert!(plan.faults.iter().all(|timed| timed.at_ms < plan.safety_ms));
@@ -397,7 +397,7 @@ mod tests {
             let mut kinds: BTreeSet<&str> = faults.map(|timed| timed.fault.kind()).collect();
             // Not drawn from the table.
             kinds.remove("seal");
-            assert_eq!(kinds.len(), 11, "seeds from {}: {kinds:?}", ten[0].seed);
+            assert_eq!(kinds.len(), 12, "seeds from {}: {kinds:?}", ten[0].seed);
         }
     }
 
@@ -412,8 +412,8 @@ mod tests {
                 }));
             }
         }
-        // Ten kinds name nodes; 3 voters and a learner, and 5 voters.
-        assert_eq!(hit.len(), 10 * (3 + 1 + 5), "{hit:?}");
+        // Eleven kinds name nodes; 3 voters and a learner, and 5 voters.
+        assert_eq!(hit.len(), 11 * (3 + 1 + 5), "{hit:?}");
     }
 
     #[test]
@@ -421,10 +421,11 @@ mod tests {
         let mut total = (0, 0);
         for plan in plans() {
             let outage = plan.outage_ms();
-            assert!(outage * 100 <= plan.safety_ms * OUTAGE_PERCENT.1, "seed {}", plan.seed);
+            let most_ms = plan.safety_ms * OUTAGE_PERCENT.1 / 100 + ABSENCE_MS.1;
+            assert!(outage <= most_ms, "seed {}", plan.seed);
             total = (total.0 + outage, total.1 + plan.safety_ms);
         }
         let percent = total.0 * 100 / total.1;
-        assert!((22..=32).contains(&percent), "out for {percent} % of the time");
+        assert!((20..=34).contains(&percent), "out for {percent} % of the time");
     }
 }
