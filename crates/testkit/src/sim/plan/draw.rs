@@ -43,10 +43,12 @@ const DOWN_MS: (u64, u64) = (100, 4_000);
 /// safety phase, so that there is something to see after it.
 const AFTER_POWER_LOSS_MS: u64 = 6_000;
 
-/// How long the node is cut off that comes back to a snapshot, and how long before and after it
-/// nothing else begins.
-const ABSENCE_MS: (u64, u64) = (4_000, 6_000);
-const AROUND_ABSENCE_MS: u64 = 1_000;
+/// How long a quiet scene lasts, and how long before and after it nothing else begins.
+const SCENE_MS: (u64, u64) = (4_000, 6_000);
+const AROUND_SCENE_MS: u64 = 1_000;
+
+/// How long disks are slow before all power is lost: then much is under way.
+const SLOW_BEFORE_POWER_LOSS_MS: u64 = 1_000;
 
 /// Part of the safety phase in which the cluster may be unable to work, in percent, drawn for each run:
 /// where nothing is acknowledged nothing is found.
@@ -77,9 +79,10 @@ impl Plan {
             stay_down: draw.stay_down(),
             faults: Vec::new(),
         };
-        draw.once_a_run(&mut plan);
+        let once = draw.once_a_run(&plan);
+        plan.faults.clone_from(&once);
         draw.one_after_the_other(&mut plan);
-        draw.a_long_absence(&mut plan);
+        draw.quiet_scenes(&mut plan, &once);
         plan.faults.sort_by_key(|timed| timed.at_ms);
         plan
     }
@@ -103,14 +106,19 @@ impl Draw {
         voter.into_iter().chain(learner.filter(|_| with_learner)).collect()
     }
 
-    fn once_a_run(&mut self, plan: &mut Plan) {
+    /// All power is lost once, while the disks are slow; and some runs are sealed once.
+    fn once_a_run(&mut self, plan: &Plan) -> Vec<Timed> {
         let window = (PAUSE_MS.1, plan.safety_ms - AFTER_POWER_LOSS_MS);
         let at_ms = self.between(window);
-        let all = self.crash_all();
-        plan.faults.extend(all.into_iter().map(|fault| Timed { at_ms, fault }));
+        let delay_ms = self.between((30, 200));
+        let slow = (1..=self.nodes).map(|node| Fault::SlowDisk { node, delay_ms, for_ms: 2_000 });
+        let slow = slow.map(|fault| Timed { at_ms: at_ms - SLOW_BEFORE_POWER_LOSS_MS, fault });
+        let all = self.crash_all().into_iter().map(|fault| Timed { at_ms, fault });
+        let mut once: Vec<Timed> = slow.chain(all).collect();
         if self.dice.chance(33) {
-            plan.faults.push(Timed { at_ms: self.between(window), fault: Fault::Seal });
+            once.push(Timed { at_ms: self.between(window), fault: Fault::Seal });
         }
+        once
     }
 
     fn one_after_the_other(&mut self, plan: &mut Plan) {
@@ -122,20 +130,27 @@ impl Draw {
         }
     }
 
-    /// For once a node is cut off for long while nothing else happens: the others go on without it,
-    /// and it comes back alive, with caches, to a snapshot.
-    fn a_long_absence(&mut self, plan: &mut Plan) {
-        let for_ms = self.between(ABSENCE_MS);
-        let at_ms = self.between((PAUSE_MS.1, plan.safety_ms - for_ms - AROUND_ABSENCE_MS));
-        let quiet = at_ms - AROUND_ABSENCE_MS..at_ms + for_ms + AROUND_ABSENCE_MS;
-        let all = plan.nodes() as usize;
-        let is_once_a_run = |fault: &Fault| match fault {
-            Fault::Crash { nodes, .. } => nodes.len() == all,
-            fault => *fault == Fault::Seal,
-        };
-        plan.faults.retain(|timed| !quiet.contains(&timed.at_ms) || is_once_a_run(&timed.fault));
-        let side = vec![self.node()];
-        plan.faults.push(Timed { at_ms, fault: Fault::Split { side, for_ms } });
+    /// Two scenes in which little else happens. A node is cut off for long: the others go on without it,
+    /// and it comes back alive, with caches, to a snapshot. And a node is slow to reach: what it knows is
+    /// old while it serves.
+    fn quiet_scenes(&mut self, plan: &mut Plan, once: &[Timed]) {
+        let (absent, slow) = (self.node(), self.node());
+        let (for_ms, delay_ms) = (self.between(SCENE_MS), self.between((150, 400)));
+        let mut scenes = [
+            Fault::Split { side: vec![absent], for_ms },
+            Fault::SlowLinks { node: slow, delay_ms, for_ms },
+        ];
+        if self.dice.chance(50) {
+            scenes.reverse();
+        }
+        let half = plan.safety_ms / 2;
+        for (scene, begins) in scenes.into_iter().zip([PAUSE_MS.1, half]) {
+            let latest = begins + half - for_ms - AROUND_SCENE_MS - PAUSE_MS.1;
+            let at_ms = self.between((begins, latest));
+            let quiet = at_ms - AROUND_SCENE_MS..at_ms + for_ms + AROUND_SCENE_MS;
+            plan.faults.retain(|t| !quiet.contains(&t.at_ms) || once.contains(t));
+            plan.faults.push(Timed { at_ms, fault: scene });
+        }
     }
 
     /// A fault from the table that does not bring the outage above `most_ms`; none if none is found.
@@ -391,13 +406,13 @@ mod tests {
     }
 
     #[test]
-    fn ten_seeds_have_every_kind_of_fault() {
-        for ten in PLANS.chunks(10) {
-            let faults = ten.iter().flat_map(|plan| &plan.faults);
+    fn twenty_seeds_have_every_kind_of_fault() {
+        for twenty in PLANS.chunks(20) {
+            let faults = twenty.iter().flat_map(|plan| &plan.faults);
             let mut kinds: BTreeSet<&str> = faults.map(|timed| timed.fault.kind()).collect();
             // Not drawn from the table.
             kinds.remove("seal");
-            assert_eq!(kinds.len(), 12, "seeds from {}: {kinds:?}", ten[0].seed);
+            assert_eq!(kinds.len(), 12, "seeds from {}: {kinds:?}", twenty[0].seed);
         }
     }
 
@@ -421,7 +436,7 @@ mod tests {
         let mut total = (0, 0);
         for plan in plans() {
             let outage = plan.outage_ms();
-            let most_ms = plan.safety_ms * OUTAGE_PERCENT.1 / 100 + ABSENCE_MS.1;
+            let most_ms = plan.safety_ms * OUTAGE_PERCENT.1 / 100 + SCENE_MS.1;
             assert!(outage <= most_ms, "seed {}", plan.seed);
             total = (total.0 + outage, total.1 + plan.safety_ms);
         }
