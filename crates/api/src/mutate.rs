@@ -65,6 +65,7 @@ impl Context {
                 }
             };
             match self.propose(&mutation, caller, command).await? {
+                // Nothing has happened, nor will: an error from here on is as good as one at first.
                 Applied { outcome: Outcome::Refused(Refusal::Superseded), .. } => {
                     moment = self.fresh(mutation.call).await?;
                     is_fresh = true;

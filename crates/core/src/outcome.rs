@@ -25,7 +25,7 @@ pub struct Applied {
 pub enum Outcome {
     /// It has happened.
     Done(Effect),
-    /// It was understood and denied; nothing has changed.
+    /// It was understood and denied; this attempt has changed nothing.
     Refused(Refusal),
 }
 
@@ -292,6 +292,17 @@ impl std::fmt::Display for Bounded {
     }
 }
 
+impl Outcome {
+    /// Whether this is the outcome of the request, however often it was sent, and not only of the attempt
+    /// that was answered. See [`Refusal::speaks_for_earlier_attempts`].
+    pub fn speaks_for_earlier_attempts(&self) -> bool {
+        match self {
+            Outcome::Done(_) => true,
+            Outcome::Refused(refusal) => refusal.speaks_for_earlier_attempts(),
+        }
+    }
+}
+
 fn allowed_list(state: KeyState, separator: &str) -> String {
     let allowed: Vec<_> = lifecycle::allowed(state).map(|action| action.to_string()).collect();
     allowed.join(separator)
@@ -410,13 +421,22 @@ impl Refusal {
     /// Whether a repeat of the request gets this answer again. What depends on the credential or on
     /// how the request was prepared is decided anew each time.
     pub(crate) fn is_remembered(&self) -> bool {
+        let is_decided_anew = matches!(self, Refusal::RequestIdReused | Refusal::Superseded);
+        self.speaks_for_earlier_attempts() && !is_decided_anew
+    }
+
+    /// Whether "nothing has changed" is said of every attempt under the same request id, not only of
+    /// the one that was answered.
+    ///
+    /// Not by what is decided before the request memory is asked, and not where the memory no longer
+    /// reaches back: an earlier attempt may have been done. Whatever is decided afterwards has not found
+    /// it there, and an attempt that is still under way gets the remembered answer. That which is not
+    /// remembered is no exception: a reused id stays taken, and the state for which a superseded command
+    /// was prepared never comes back.
+    pub fn speaks_for_earlier_attempts(&self) -> bool {
         !matches!(
             self,
-            Refusal::CredentialInvalid
-                | Refusal::CredentialExpired
-                | Refusal::RequestIdReused
-                | Refusal::RequestTooOld { .. }
-                | Refusal::Superseded
+            Refusal::CredentialInvalid | Refusal::CredentialExpired | Refusal::RequestTooOld { .. }
         )
     }
 }

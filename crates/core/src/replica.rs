@@ -168,7 +168,8 @@ pub enum ProposeError {
     /// It did not enter the log.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// It may or may not take effect; the same request id is safe to repeat.
+    /// It may or may not take effect, or have taken effect before a later attempt was refused; the same
+    /// request id is safe to repeat.
     #[error("the outcome is not known: the answer did not come in time")]
     Unknown,
 }

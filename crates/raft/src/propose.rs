@@ -1,7 +1,8 @@
 //! Proposals: to the leader, wherever it is, until there is an answer or no time left.
 //!
 //! Repeating is safe: the state machine remembers request ids. What must not be blurred is whether a
-//! proposal that has no answer may have entered the log.
+//! proposal that has no answer may have entered the log: a later attempt may be refused for a reason that
+//! says nothing of that one.
 
 use crate::network::target_of;
 use crate::node::Inner;
@@ -36,6 +37,11 @@ impl Inner {
         let mut may_have_entered = false;
         loop {
             match self.propose_once(&proposal, deadline).await {
+                Proposed::Applied(applied)
+                    if may_have_entered && !applied.outcome.speaks_for_earlier_attempts() =>
+                {
+                    return Err(ProposeError::Unknown);
+                }
                 Proposed::Applied(applied) => return Ok(applied),
                 Proposed::NotEntered => {}
                 Proposed::Unknown => may_have_entered = true,

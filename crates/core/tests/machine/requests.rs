@@ -1,14 +1,18 @@
 //! The request memory: one request id, one effect, one answer.
 
+use crate::examples;
+use crate::machine::Machine;
+use crate::replay::log_of;
 use crate::script::*;
 use conclave_core::codec;
 use conclave_core::digest::Tracked;
 use conclave_core::limits;
 use conclave_core::model::MachineRecord;
 use conclave_core::outcome::{Outcome, Refusal};
-use conclave_core::records::{RecordsRead, Table};
+use conclave_core::records::{MemoryRecords, RecordsRead, Table};
 use conclave_core::roles::Role;
 use conclave_core::state::StateMut;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// A repeat of a request has no second effect and gets the first answer.
@@ -87,6 +91,56 @@ fn what_depends_on_credential_or_preparation_is_decided_anew() {
     assert_eq!(stranger, Err(Refusal::CredentialInvalid));
     script.admin().send(create_token("admin", "later", DAY)).unwrap();
     script.by_token("admin", "later").request(1_001).create_key("bills").unwrap();
+}
+
+/// The refusals that a request can get after it was done are those which say that they do not speak for
+/// earlier attempts, and no others.
+#[test]
+fn only_a_refusal_that_does_not_speak_for_earlier_attempts_follows_a_done_one() {
+    let mut follow = BTreeSet::new();
+    for seed in 0..12 {
+        follow.extend(refusals_after_done(seed));
+    }
+    let silent = examples::refusals();
+    let silent = silent.iter().filter(|refusal| !refusal.speaks_for_earlier_attempts());
+    assert_eq!(follow, silent.map(examples::place_of_refusal).collect());
+}
+
+/// By place in the order of precedence. What was forgotten is a new request, unless its client says what
+/// it had seen.
+fn refusals_after_done(seed: u64) -> BTreeSet<usize> {
+    let mut machine = Machine::<MemoryRecords>::default();
+    let mut done = BTreeMap::new();
+    let mut refusals = BTreeSet::new();
+    for entry in log_of(seed, 4_000) {
+        let proposal = &entry.proposal;
+        let request = (proposal.caller.principal(), proposal.request, proposal.request_digest);
+        let floor = machine.counters().memory_floor;
+        let applied = machine.step(&entry).0;
+        match (&applied.outcome, done.get(&request)) {
+            (Outcome::Done(_), _) => {
+                done.insert(request, applied.index);
+            }
+            (Outcome::Refused(refusal), Some(index))
+                if *index > floor || matches!(refusal, Refusal::RequestTooOld { .. }) =>
+            {
+                refusals.insert(examples::place_of_refusal(refusal));
+            }
+            (Outcome::Refused(_), _) => {}
+        }
+    }
+    refusals
+}
+
+#[test]
+fn what_is_superseded_once_never_happens() {
+    let mut script = Script::unsealed();
+    script.admin().create_key("orders").unwrap();
+    for version in 2..6 {
+        script.admin().rotate("orders").unwrap();
+        let late = script.admin().request(1_000).send(rotate("orders", 2, 1));
+        assert_eq!(late, Err(Refusal::Superseded), "at version {version}");
+    }
 }
 
 #[test]

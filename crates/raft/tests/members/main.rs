@@ -5,6 +5,7 @@
 mod adversarial;
 mod durability;
 mod learner;
+mod repeats;
 mod returns;
 mod world;
 

@@ -31,6 +31,8 @@ struct Net {
     read_index_asked: u64,
     starts: u64,
     gate: Option<Arc<tokio::sync::Notify>>,
+    /// The next answer to a forwarded proposal gets lost.
+    lose_proposed: bool,
     /// Messages of consensus (votes, appends) to these members get lost; introductions do not.
     deaf: BTreeSet<u32>,
     /// The newest snapshot that was sent: by whom, to whom, what.
@@ -210,6 +212,16 @@ impl World {
         }
     }
 
+    /// Lets the next answer to a forwarded proposal get lost, after the proposal has had its effect.
+    pub fn lose_next_proposed(&self) {
+        self.net.lock().unwrap().lose_proposed = true;
+    }
+
+    /// Whether it has got lost.
+    pub fn has_lost_proposed(&self) -> bool {
+        !self.net.lock().unwrap().lose_proposed
+    }
+
     pub fn read_index_asked(&self) -> u64 {
         self.net.lock().unwrap().read_index_asked
     }
@@ -329,10 +341,17 @@ impl Transport for Local {
                 .await
                 .map_err(|_| TransportError::Lost("late".to_owned()))?
                 .map_err(|why| TransportError::Lost(why.to_string()))?;
+            if matches!(answer, Answer::Proposed(_))
+                && std::mem::take(&mut local.world.net.lock().unwrap().lose_proposed)
+            {
+                return Err(TransportError::Lost("the answer".to_owned()));
+            }
             if let Some(gate) = gate {
                 gate.notified().await;
             }
-            local.world.reach(local.from, &to)?;
+            // It was sent: whoever cannot be reached any more may have done what was asked.
+            let is_back = local.world.reach(local.from, &to);
+            is_back.map_err(|why| TransportError::Lost(why.to_string()))?;
             Ok(answer)
         })
     }
