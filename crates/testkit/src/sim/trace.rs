@@ -20,6 +20,7 @@ struct Inner {
     hasher: blake3::Hasher,
     events: u64,
     lines: Option<Vec<String>>,
+    has_ended: bool,
 }
 
 /// What an event is about.
@@ -46,6 +47,7 @@ impl Trace {
             hasher: blake3::Hasher::new(),
             events: 0,
             lines: with_lines.then(Vec::new),
+            has_ended: false,
         };
         Trace { start: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
     }
@@ -68,6 +70,9 @@ impl Trace {
     pub fn note(&self, kind: Kind, subject: (u32, u32), detail: &[u8]) {
         let now = self.now();
         let mut inner = self.inner();
+        if inner.has_ended {
+            return;
+        }
         inner.events += 1;
         let mut head = [0u8; 25];
         head[0] = kind as u8;
@@ -82,9 +87,20 @@ impl Trace {
     /// Keeps a line for people, if lines are kept. Not part of the hash.
     pub fn tell(&self, line: impl FnOnce() -> String) {
         let now = self.now();
-        if let Some(lines) = &mut self.inner().lines {
+        let mut inner = self.inner();
+        if inner.has_ended {
+            return;
+        }
+        if let Some(lines) = &mut inner.lines {
             lines.push(format!("{:>3}.{:06} {}", now / 1_000_000, now % 1_000_000, line()));
         }
+    }
+
+    /// The end of the run: what happens from now on is not part of it. A runtime drops its tasks in an
+    /// order that depends on how many tasks other threads have made, and a node that is dropped still
+    /// writes to its disk.
+    pub fn end(&self) {
+        self.inner().has_ended = true;
     }
 
     /// The hash of everything noted so far.
