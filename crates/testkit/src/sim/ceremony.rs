@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::caller::Caller;
 use super::cluster::{Reply, SimCluster};
 use super::history::{Action, Answer, Operation, Outcome};
+use super::net::Alive;
 use super::recorder::Recorder;
 use crate::Dice;
 
@@ -65,14 +66,15 @@ impl Custodians {
         Custodians { cluster: cluster.clone(), recorder: recorder.clone(), shares, dice }
     }
 
-    /// Looks after the cluster for ever: some time after a node is seen sealed, enough shares are
-    /// submitted to it.
-    pub async fn run(mut self) {
-        loop {
+    /// Looks after the cluster while on duty: some time after a node is seen sealed, enough shares are
+    /// submitted to it. What has begun is brought to its end: a share of a call that is cut off may open
+    /// a node, and nobody would have put it down.
+    pub async fn run(mut self, duty: Alive) {
+        while duty.is() {
             sleep(LOOK).await;
             for node in self.sealed() {
                 // Not at once: sealed nodes are part of what is tested.
-                if self.dice.chance(40) {
+                if duty.is() && self.dice.chance(40) {
                     self.unseal(node).await;
                 }
             }
@@ -125,5 +127,42 @@ impl Custodians {
             action: Action::SubmitShare(number),
             outcome,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::plan::Plan;
+    use crate::sim::trace::Trace;
+
+    /// A cluster of one node, its custodians, and what they put down.
+    async fn sealed_cluster() -> (SimCluster, Custodians, Recorder) {
+        let plan = Plan { voters: 1, learners: 0, ..Plan::from_seed(1) };
+        let trace = Trace::new(false);
+        let cluster = SimCluster::new(&plan, trace.clone());
+        cluster.form().await;
+        let secrets = initialize(&cluster, 1).await;
+        let recorder = Recorder::new(trace);
+        let custodians = Custodians::new(&cluster, &recorder, secrets.shares, Dice::new(1));
+        (cluster, custodians, recorder)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_share_that_opens_a_node_is_put_down_although_duty_ends() {
+        let (cluster, custodians, recorder) = sealed_cluster().await;
+        let duty = Alive::new();
+        let working = tokio::spawn(custodians.run(duty.clone()));
+        let node = cluster.life(1).expect("nothing hinders it");
+        while node.services.is_sealed() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!working.is_finished());
+        let before = recorder.take().history.operations.len();
+        assert_eq!(before, THRESHOLD as usize - 1, "the last one is not answered yet");
+        duty.end();
+        working.await.expect("custodians do not panic");
+        let last = recorder.take().history.operations;
+        assert!(matches!(last[..], [Operation { outcome: Outcome::Done(_), .. }]), "{last:?}");
     }
 }

@@ -44,6 +44,7 @@ pub fn run(plan: &Plan, with_lines: bool) -> Report {
     let (mut evidence, trace, net) = runtime.block_on(async {
         let run = Run::new(plan, with_lines);
         let evidence = run.to_the_end().await;
+        run.trace.end();
         (evidence, run.trace.clone(), run.cluster.net().stats())
     });
     drop(runtime);
@@ -87,7 +88,8 @@ impl Run {
         self.trace.tell(|| "the cluster is ready; faults begin".to_owned());
 
         let mut background = JoinSet::new();
-        background.spawn(custodians.run());
+        let duty = Alive::new();
+        let custodians = tokio::spawn(custodians.run(duty.clone()));
         background.spawn(compare_for_ever(self.cluster.clone()));
         let going = Alive::new();
         let mut clients = self.clients(&workload, &going, &mut dice);
@@ -97,6 +99,9 @@ impl Run {
         let healed = self.trace.stamp();
         going.end();
         let probes = self.prove_life(&workload, &mut clients, &mut dice).await;
+        duty.end();
+        // A task that has panicked is over, too; the panic is kept elsewhere.
+        let _ = custodians.await;
         background.shutdown().await;
         let ends = self.ends().await;
         self.evidence(ready, healed, probes, ends)
