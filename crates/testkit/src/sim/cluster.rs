@@ -306,6 +306,16 @@ impl SimCluster {
         self.seat(node, |seat| seat.life = None);
     }
 
+    /// Ends all lives and lets go of them: nodes know their cluster and the cluster its nodes, so neither
+    /// would ever be freed.
+    pub fn dismantle(&self) {
+        let seats = std::mem::take(&mut *self.seats());
+        for (node, seat) in &seats {
+            self.0.net.detach(*node);
+            seat.alive.iter().for_each(Alive::end);
+        }
+    }
+
     /// Lets the disk of a node fail as `fault` says: from now on it may end itself.
     pub fn spoil_disk(&self, node: u32, fault: impl FnOnce(&SimDisk)) {
         self.seat(node, |seat| {

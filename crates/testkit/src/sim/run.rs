@@ -44,6 +44,7 @@ pub fn run(plan: &Plan, with_lines: bool) -> Report {
     let (mut evidence, trace, net) = runtime.block_on(async {
         let run = Run::new(plan, with_lines);
         let evidence = run.to_the_end().await;
+        run.cluster.dismantle();
         run.trace.end();
         (evidence, run.trace.clone(), run.cluster.net().stats())
     });
