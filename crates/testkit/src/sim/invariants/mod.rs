@@ -20,6 +20,8 @@ pub mod self_grant;
 mod testing;
 pub mod versions_contiguous;
 
+use std::collections::BTreeMap;
+
 use super::checker;
 use super::evidence::Evidence;
 use super::history::Operation;
@@ -44,23 +46,27 @@ pub const ALL: [(&str, Check); 11] = [
 ];
 
 /// Violations of one invariant that are reported; the others are counted.
-const MOST: usize = 8;
+const MOST: usize = 3;
 
 /// Judges a run.
 pub fn check_all(evidence: &Evidence) -> Vec<Violation> {
-    let own = ALL.iter().map(|(name, check)| bounded(name, check(evidence)));
-    let mut found: Vec<_> = own.flatten().collect();
+    let mut found: Vec<_> = ALL.iter().flat_map(|(_, check)| check(evidence)).collect();
     found.extend(checker::check_history(&evidence.history, order::orders(evidence).as_ref()));
-    found
+    bounded(found)
 }
 
 /// The first of many: a cluster that is broken is broken all the time.
-fn bounded(name: &'static str, mut found: Vec<Violation>) -> Vec<Violation> {
-    let more = found.len().saturating_sub(MOST);
-    if more > 0 {
-        found.truncate(MOST);
-        found.push(Violation::new(name, format!("and {more} more")));
-    }
+fn bounded(mut found: Vec<Violation>) -> Vec<Violation> {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    found.retain(|violation| {
+        let count = counts.entry(violation.invariant).or_default();
+        *count += 1;
+        *count <= MOST
+    });
+    let more = counts.into_iter().filter(|(_, count)| *count > MOST);
+    found.extend(
+        more.map(|(name, count)| Violation::new(name, format!("and {} more", count - MOST))),
+    );
     found
 }
 
