@@ -6,34 +6,39 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use conclave_core::mutants::{self, Mutant};
 use conclave_testkit::sim::plan::Plan;
 use conclave_testkit::sim::run;
 
+use super::args;
+use super::attempt::caught;
 use super::many::threads;
+use super::say::say;
+
+/// Stands for an invariant where a run had no report.
+const PANICKED: &str = "the run panicked";
 
 /// How mutants are hunted.
 #[derive(Args)]
 pub(super) struct Options {
     /// Only these [default: all]
-    #[arg(value_parser = named)]
+    #[arg(value_parser = parser())]
     mutants: Vec<Mutant>,
     /// First seed; each mutant is tried with this one, then the next ones
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
     from: u64,
     /// Seconds of wall time in which each must be caught
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     within: u64,
     /// Threads, one mutant each at a time [default: one for each processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::threads())]
     jobs: Option<usize>,
 }
 
 /// A mutant by its name.
-pub(super) fn named(name: &str) -> Result<Mutant, String> {
-    let known = || Mutant::ALL.map(Mutant::name).join(", ");
-    let found = Mutant::ALL.into_iter().find(|mutant| mutant.name() == name);
-    found.ok_or_else(|| format!("the mutants are {}", known()))
+pub(super) fn parser() -> impl TypedValueParser<Value = Mutant> {
+    PossibleValuesParser::new(Mutant::ALL.map(Mutant::name)).try_map(|name| Mutant::named(&name))
 }
 
 /// How a hunt ended.
@@ -55,6 +60,9 @@ pub(super) fn run(options: &Options) -> bool {
             scope.spawn(|| {
                 while let Some(mutant) = chosen.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let hunt = hunt(*mutant, options);
+                    let how = if hunt.caught_by.is_empty() { "NOT caught" } else { "caught" };
+                    let (name, last) = (mutant.name(), options.from + hunt.seeds - 1);
+                    eprintln!("{name}: {how} by seeds {}..={last}", options.from);
                     hunts.lock().unwrap().push(hunt);
                 }
             });
@@ -62,10 +70,10 @@ pub(super) fn run(options: &Options) -> bool {
     });
     let mut hunts = hunts.into_inner().unwrap();
     hunts.sort_by_key(|hunt| Mutant::ALL.iter().position(|mutant| *mutant == hunt.mutant));
-    println!("{:<28} {:>5} {:>8}  caught by", "mutant", "seeds", "seconds");
+    say(format_args!("{:<28} {:>5} {:>8}  caught by", "mutant", "seeds", "seconds"));
     for Hunt { mutant, seeds, took, caught_by } in &hunts {
         let by = if caught_by.is_empty() { "NOT CAUGHT".to_owned() } else { caught_by.join(", ") };
-        println!("{:<28} {seeds:>5} {:>8.1}  {by}", mutant.name(), took.as_secs_f64());
+        say(format_args!("{:<28} {seeds:>5} {:>8.1}  {by}", mutant.name(), took.as_secs_f64()));
     }
     hunts.iter().all(|hunt| !hunt.caught_by.is_empty())
 }
@@ -77,9 +85,11 @@ fn hunt(mutant: Mutant, options: &Options) -> Hunt {
     while caught_by.is_empty() && begun.elapsed() < Duration::from_secs(options.within) {
         let plan = Plan::from_seed(options.from + seeds);
         seeds += 1;
-        let report = mutants::with(mutant, || run::run(&plan, false));
-        let by: BTreeSet<_> =
-            report.violations.iter().map(|violation| violation.invariant).collect();
+        let result = mutants::with(mutant, || caught(plan.seed, || run::run(&plan, false)));
+        let by: BTreeSet<_> = match &result {
+            Ok(report) => report.violations.iter().map(|violation| violation.invariant).collect(),
+            Err(_) => BTreeSet::from([PANICKED]),
+        };
         caught_by = by.into_iter().collect();
     }
     Hunt { mutant, seeds, took: begun.elapsed(), caught_by }
