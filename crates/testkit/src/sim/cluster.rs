@@ -15,6 +15,7 @@ use tonic::service::Routes;
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
+use super::above::Above;
 use super::entropy::SeededEntropy;
 use super::evidence::{LifeEnd, LifeRecord};
 use super::net::{Alive, SimNet};
@@ -46,6 +47,8 @@ struct Inner {
     net: SimNet,
     seats: Mutex<BTreeMap<u32, Seat>>,
     lives: Mutex<Vec<LifeRecord>>,
+    /// Of all lives so far.
+    aboves: Mutex<Vec<Above>>,
     digests: Mutex<BTreeMap<u64, BTreeMap<String, BTreeSet<u32>>>>,
 }
 
@@ -80,6 +83,7 @@ impl SimCluster {
             net,
             seats: Mutex::new(seats),
             lives: Mutex::default(),
+            aboves: Mutex::default(),
             digests: Mutex::default(),
         }))
     }
@@ -225,13 +229,15 @@ impl SimCluster {
         let clock = Arc::new(seat.clock.clone());
         let entropy = Arc::new(SeededEntropy::new(dice.roll()));
         let shared = Shared::new(api_config(node), clock.clone(), entropy, seat.node_key());
+        let above = Above::new(shared.observer(), shared.peer_seal());
+        inner.aboves.lock().unwrap().push(above.clone());
         let seams = Seams {
             disk: Arc::new(seat.disk.clone()),
             spawner: Arc::new(TaskSpawner),
             fatal: self.fatal_hook(node, alive.clone()),
             clock,
-            observer: shared.observer(),
-            seal: shared.peer_seal(),
+            observer: Arc::new(above.clone()),
+            seal: Arc::new(above),
             on_cluster_id: self.node_file(node),
         };
         (config, seams, alive, shared)
@@ -314,6 +320,7 @@ impl SimCluster {
             self.0.net.detach(*node);
             seat.alive.iter().for_each(Alive::end);
         }
+        self.0.aboves.lock().unwrap().drain(..).for_each(|above| above.cut());
     }
 
     /// Lets the disk of a node fail as `fault` says: from now on it may end itself.

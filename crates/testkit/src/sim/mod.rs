@@ -7,6 +7,7 @@
 //! invariants judge it, and the state of the members, against what may be. The [`trace::Trace`] hashes
 //! every message, every write to a disk and every answer: the same seed gives the same hash.
 
+mod above;
 pub mod caller;
 pub mod ceremony;
 pub mod checker;

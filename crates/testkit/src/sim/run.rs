@@ -34,6 +34,11 @@ const PROVES_LIFE: u32 = 530;
 
 /// Runs a plan to its end, on this thread alone. `with_lines` keeps a narrative.
 pub fn run(plan: &Plan, with_lines: bool) -> Report {
+    traced(plan, with_lines).0
+}
+
+/// A run, and the trace that all its parts held.
+fn traced(plan: &Plan, with_lines: bool) -> (Report, Trace) {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -50,7 +55,7 @@ pub fn run(plan: &Plan, with_lines: bool) -> Report {
     });
     drop(runtime);
     evidence.panics = watched.seen();
-    Report::new(&evidence, &trace, net)
+    (Report::new(&evidence, &trace, net), trace)
 }
 
 struct Run {
@@ -220,4 +225,20 @@ fn copy(state: &dyn RecordsRead) -> MemoryRecords {
         }
     }
     copy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thousands of runs go on in one process. Every disk holds the trace, every node a disk.
+    #[test]
+    fn a_run_leaves_nothing_in_memory() {
+        let mut plan = Plan::from_seed(2);
+        plan.safety_ms = 5_000;
+        plan.faults.retain(|timed| timed.at_ms < plan.safety_ms);
+        let (report, trace) = traced(&plan, false);
+        assert!(report.lives > plan.voters as usize, "nobody was started again: {report}");
+        assert_eq!(trace.holders(), 1);
+    }
 }

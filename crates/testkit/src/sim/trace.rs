@@ -52,6 +52,12 @@ impl Trace {
         Trace { start: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
     }
 
+    /// How many hold it.
+    #[cfg(test)]
+    pub(super) fn holders(&self) -> usize {
+        Arc::strong_count(&self.inner)
+    }
+
     /// Simulated time since the start of the run.
     pub fn now(&self) -> Micros {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
