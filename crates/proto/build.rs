@@ -10,13 +10,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "conclave/v1/crypto.proto",
         "conclave/v1/operator.proto",
         "conclave/v1/access.proto",
+        "conclave/v1/bench.proto",
         "peer/v1/peer.proto",
     ];
     println!("cargo:rerun-if-changed={}", root.display());
     let descriptors = protox::compile(files, [&root])?;
     let out = std::env::var("OUT_DIR")?;
-    let public: Vec<_> =
-        descriptors.file.iter().filter(|file| file.package() != "peer.v1").cloned().collect();
+    // Only development nodes serve what is in bench.proto.
+    let is_public = |file: &&prost_types::FileDescriptorProto| {
+        file.package() != "peer.v1" && file.name() != "conclave/v1/bench.proto"
+    };
+    let public: Vec<_> = descriptors.file.iter().filter(is_public).cloned().collect();
     let reflected = encode_descriptors(public);
     std::fs::write(Path::new(&out).join("public.fds"), reflected)?;
     tonic_prost_build::configure().compile_fds(descriptors)?;

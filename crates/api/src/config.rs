@@ -7,7 +7,8 @@ pub struct ApiConfig {
     pub cluster_name: String,
     /// Node id of this node.
     pub node_id: u32,
-    /// Whether this is a development node: it may make a first credential that does not expire.
+    /// Whether this is a development node: it may make a first credential that does not expire,
+    /// and serves what `conclave bench` compares with.
     pub development: bool,
     /// Names of the operator certificates that may initialize the cluster; empty: any operator
     /// certificate of the cluster's authority.

@@ -90,7 +90,7 @@ impl Context {
         })
     }
 
-    async fn encrypt_under(
+    pub(crate) async fn encrypt_under(
         &self,
         call: &Call,
         key: &str,
@@ -185,7 +185,7 @@ fn too_large(error: EncryptError) -> ApiError {
     }
 }
 
-fn within(field: &str, given: usize, limit: usize) -> Result<(), ApiError> {
+pub(crate) fn within(field: &str, given: usize, limit: usize) -> Result<(), ApiError> {
     if given <= limit { Ok(()) } else { Err(ApiError::too_large(field, given, limit)) }
 }
 

@@ -17,6 +17,7 @@ mod readiness;
 mod services;
 
 mod access;
+mod bench;
 mod boundary;
 mod call;
 mod context;

@@ -1,6 +1,7 @@
 //! Putting the services together.
 
 use crate::access::AccessService;
+use crate::bench::BenchService;
 use crate::boundary::{Admission, Boundary};
 use crate::config::ApiConfig;
 use crate::context::Context;
@@ -16,6 +17,7 @@ use conclave_crypto::node_key::NodeKey;
 use conclave_formats::limits::MAX_MESSAGE;
 use conclave_proto::PUBLIC_DESCRIPTORS;
 use conclave_proto::v1::access_server::AccessServer;
+use conclave_proto::v1::bench_server::BenchServer;
 use conclave_proto::v1::crypto_server::CryptoServer;
 use conclave_proto::v1::keys_server::KeysServer;
 use conclave_proto::v1::operator_server::OperatorServer;
@@ -66,7 +68,7 @@ impl Services {
     }
 
     /// All gRPC services: Keys, Crypto, Access, Operator, health (open to everybody) and reflection
-    /// (for any authenticated caller). Each connection's [`crate::PeerIdentity`] comes in the
+    /// (for any authenticated caller); on a development node Bench, too. Each connection's [`crate::PeerIdentity`] comes in the
     /// extensions of its requests.
     pub fn routes(&self) -> Routes {
         let context = || self.0.clone();
@@ -84,13 +86,18 @@ impl Services {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .expect("the descriptors were made by this build");
-        Routes::new(Boundary::new(keys, context(), open))
+        let mut routes = Routes::new(Boundary::new(keys, context(), open))
             .add_service(Boundary::new(crypto, context(), open))
             .add_service(Boundary::new(access, context(), open))
             .add_service(Boundary::new(operator, context(), open))
             .add_service(Boundary::new(health, context(), open))
-            .add_service(Boundary::new(reflection, context(), Admission::Authenticated))
-            .prepare()
+            .add_service(Boundary::new(reflection, context(), Admission::Authenticated));
+        if self.0.config.development {
+            let bench =
+                BenchServer::new(BenchService(context())).max_decoding_message_size(MAX_MESSAGE);
+            routes = routes.add_service(Boundary::new(bench, context(), open));
+        }
+        routes.prepare()
     }
 
     /// Whether this node cannot use keys now.

@@ -3,6 +3,7 @@
 use super::cluster::{CLUSTER, FakeCluster};
 use super::node::FakeNode;
 use crate::access::AccessService;
+use crate::bench::BenchService;
 use crate::crypto::CryptoService;
 use crate::identity::{CertificateIdentity, PeerIdentity};
 use crate::keys::KeysService;
@@ -10,6 +11,7 @@ use crate::operator::OperatorService;
 use conclave_formats::names::CertName;
 use conclave_proto::v1;
 use conclave_proto::v1::access_server::Access;
+use conclave_proto::v1::bench_server::Bench;
 use conclave_proto::v1::crypto_server::Crypto;
 use conclave_proto::v1::keys_server::Keys;
 use conclave_proto::v1::operator_server::Operator;
@@ -76,6 +78,7 @@ calls! {
         bind_role(BindRoleRequest) -> BindingAnswer, unbind_role(UnbindRoleRequest) -> BindingAnswer,
         list_bindings(ListBindingsRequest) -> ListBindingsAnswer,
         check_role(CheckRoleRequest) -> CheckRoleAnswer;
+    BenchService: echo(EchoRequest) -> EchoAnswer;
 }
 
 impl Actor {
