@@ -118,12 +118,16 @@ impl Globals {
         self.request_id.map(|id| id.to_string()).unwrap_or_default()
     }
 
+    /// The addresses that were given, or the one where a node listens if nothing is said.
+    pub(crate) fn addrs(&self) -> Vec<String> {
+        let given = self.addr.iter().map(|addr| addr.trim().to_owned());
+        let given: Vec<_> = given.filter(|addr| !addr.is_empty()).collect();
+        if given.is_empty() { vec![DEFAULT_ADDR.to_owned()] } else { given }
+    }
+
     /// A client as the flags describe it.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let mut builder = Client::builder().timeout(self.timeout);
-        let addrs: Vec<&str> =
-            self.addr.iter().map(|a| a.trim()).filter(|a| !a.is_empty()).collect();
-        builder = if addrs.is_empty() { builder.addr(DEFAULT_ADDR) } else { builder.addrs(addrs) };
+        let mut builder = Client::builder().timeout(self.timeout).addrs(self.addrs());
         if let Some(path) = given(&self.ca_cert) {
             builder = builder.ca_cert(path);
         }

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod globals;
 pub mod pki;
 
+mod bench;
 mod confirm;
 mod crypto;
 mod failure;

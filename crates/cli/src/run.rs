@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::globals::{Format, Globals};
 use crate::output::{self, Outcome};
 use crate::verb::Verb;
-use crate::{completions, crypto, exit, key, operator, pki, principal, role, status, token};
+use crate::{bench, completions, crypto, exit, key, operator, pki, principal, role, status, token};
 
 /// Runs `verb`, prints its result, and returns the exit code. `command` is the whole command line
 /// of the binary, for shell completions.
@@ -56,6 +56,7 @@ pub(crate) async fn dispatch(verb: Verb, globals: &Globals, command: clap::Comma
         Verb::Token(verb) => token::run(verb, globals).await,
         Verb::Role(verb) => role::run(verb, globals).await,
         Verb::Pki(verb) => pki::run(verb),
+        Verb::Bench(args) => bench::run(args, globals).await,
         Verb::Completions(args) => Ok(completions::run(&args, command)),
     }
 }

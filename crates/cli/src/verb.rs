@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::{completions, crypto, key, operator, pki, principal, role, status, token};
+use crate::{bench, completions, crypto, key, operator, pki, principal, role, status, token};
 
 /// A verb and its arguments.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,8 @@ pub enum Verb {
     /// Make the certificates of a cluster
     #[command(subcommand)]
     Pki(pki::PkiVerb),
+    /// Measure the cluster beside its baselines
+    Bench(bench::BenchArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }

@@ -74,6 +74,12 @@ impl Error {
             || matches!(self.code, Code::Unavailable | Code::DeadlineExceeded)
     }
 
+    /// Reads the status of a call that was made by a generated client: a node's refusal, or what the
+    /// transport made of a failure. `addr` is the node's address.
+    pub fn from_status(status: &Status, addr: &str) -> Self {
+        Error::from_refusal(status).unwrap_or_else(|| Error::from_bare_status(status, addr))
+    }
+
     /// Reads a node's refusal. `None`: the status carries no `ErrorInfo` of ours, so it was made by
     /// the transport and not by a decision of the node.
     pub(crate) fn from_refusal(status: &Status) -> Option<Self> {
