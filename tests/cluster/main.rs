@@ -4,6 +4,7 @@
 #[path = "../common.rs"]
 mod common;
 
+mod bench;
 mod dev;
 mod example;
 mod files;

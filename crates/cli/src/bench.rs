@@ -7,6 +7,7 @@ use clap::Args;
 use conclave_bench::page::{aim, figure, is_met};
 use conclave_bench::report::Report;
 use conclave_bench::{Options, ROUNDS};
+use conclave_client::Reason;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
@@ -46,7 +47,10 @@ pub(crate) async fn run(args: BenchArgs, globals: &Globals) -> Outcome {
     let shown = shown();
     let measured = conclave_bench::run(&options, |step| shown.set_message(step.to_owned())).await;
     shown.finish_and_clear();
-    let report = measured?;
+    let report = measured.map_err(|error| match error.reason {
+        Reason::InvalidArgument => Failure::Usage(Box::new(error)),
+        _ => Failure::Call(Box::new(error)),
+    })?;
     let json = serde_json::to_value(&report)
         .map_err(|error| Failure::usage(error.to_string(), "report this"))?;
     if let Some(mut file) = file {
