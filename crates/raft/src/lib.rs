@@ -11,6 +11,7 @@
 mod barrier;
 mod config;
 pub mod grpc;
+mod hand_on;
 mod handler;
 mod join;
 pub mod log_store;

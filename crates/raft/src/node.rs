@@ -175,6 +175,20 @@ impl RaftNode {
         }
     }
 
+    /// Waits until the member's runtime has had a turn, and consensus too once the member takes part:
+    /// whoever gets an answer knows that neither hangs. A member without a quorum has its turns.
+    /// False: the member has stopped.
+    pub async fn turns(&self) -> bool {
+        let inner = self.inner.clone();
+        let turn = async move {
+            match inner.raft.get() {
+                Some(raft) => raft.with_raft_state(|_| ()).await.is_ok(),
+                None => true,
+            }
+        };
+        self.inner.runtime.spawn(turn).await.unwrap_or(false)
+    }
+
     /// How often the data directory was started, this time included.
     pub fn incarnation(&self) -> u64 {
         self.inner.incarnation

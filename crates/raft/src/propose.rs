@@ -154,7 +154,7 @@ impl Inner {
     }
 
     /// Returns when another leader than `leader` is known.
-    async fn leader_other_than(&self, leader: u64) {
+    pub(crate) async fn leader_other_than(&self, leader: u64) {
         let Some(raft) = self.raft.get() else {
             return std::future::pending().await;
         };

@@ -4,6 +4,7 @@
 
 mod adversarial;
 mod durability;
+mod hand_on;
 mod learner;
 mod repeats;
 mod returns;
