@@ -28,8 +28,19 @@ pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// How long it may take to answer that.
 pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a stopping node waits for calls in flight.
+/// How long a stopping leader waits until another node leads: an election that nobody has to wait for
+/// takes milliseconds. Without a successor the others elect one by themselves, after they missed it.
+pub const HAND_ON: Duration = Duration::from_secs(2);
+
+/// How long a stopping node waits for calls in flight. With [`HAND_ON`] far below what service managers
+/// give a process that is told to stop.
 pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// Signs of life within the time in which a service manager wants one: one may be late.
+pub const SIGNS_PER_WATCHDOG: u32 = 3;
+
+/// How often it is looked whether the state that the service manager shows has changed.
+pub const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause after the system refused to accept a connection (no file descriptor left).
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(50);

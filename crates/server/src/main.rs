@@ -23,11 +23,13 @@ mod logging;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod node;
+mod notify;
 mod seal_watch;
 mod server;
 mod signals;
 mod system;
 mod tls;
+mod watchdog;
 
 use std::future::Future;
 use std::io::Write;

@@ -9,19 +9,25 @@ use conclave_api::{ApiConfig, Services, Shared};
 use conclave_core::replica::Member;
 use conclave_core::seams::{Entropy, random_uuid};
 use conclave_crypto::self_test;
-use conclave_raft::{InitialMember, RaftConfig, RunningNode, SNAPSHOT_AFTER, Seams, StartError};
+use conclave_raft::{
+    InitialMember, RaftConfig, RaftNode, RunningNode, SNAPSHOT_AFTER, Seams, StartError,
+};
 use conclave_storage::{FatalHook, ThreadSpawner};
 use sd_notify::NotifyState;
+use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::exit;
 use crate::failure::Failure;
+use crate::limits::HAND_ON;
 use crate::listen::{self, HangUp, Workers, local};
+use crate::notify::{self, notify};
 use crate::seal_watch::SealWatch;
 use crate::signals::Stop;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::tls::NodeTls;
+use crate::watchdog::{Part, Watchdog};
 
 /// Version of the software, as `status` shows it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -77,6 +83,7 @@ async fn live(
     let workers = Workers::start(config.workers(), api_tls, router, hang_up)
         .map_err(|error| cannot_run(&error))?;
     ready(config);
+    let watchdog = watch(&workers, member.node()).map_err(|error| cannot_run(&error))?;
     let failed = tokio::select! {
         () = listen::accept(&api, &workers) => None,
         served = local::serve(local, services) => served.err(),
@@ -84,9 +91,10 @@ async fn live(
     };
     tracing::info!("stopping");
     notify(NotifyState::Stopping);
+    drop(watchdog);
     drop(api);
     tokio::select! {
-        () = workers.stop() => {}
+        () = drain(workers, member.node()) => {}
         () = stop.asked() => tracing::warn!("asked again to stop: calls in flight are cut off"),
     }
     match (member.shutdown().await, failed) {
@@ -100,6 +108,31 @@ async fn live(
             "check the disk, then start the node again",
         )),
     }
+}
+
+/// Lets the service manager see that the node lives, and how it is; nothing without one.
+fn watch(workers: &Workers, member: &RaftNode) -> std::io::Result<Option<Watchdog>> {
+    if !notify::is_managed() {
+        return Ok(None);
+    }
+    let runtimes = workers.runtimes().iter().cloned();
+    let mut parts: Vec<Part> = runtimes.map(|(name, handle)| Part::runtime(name, handle)).collect();
+    parts.push(Part::runtime("main", Handle::current()));
+    parts.push(Part::member(member.clone()));
+    let member = member.clone();
+    let status =
+        async move { notify::tell_status(&member, |line| notify(NotifyState::Status(line))).await };
+    let sign = || notify(NotifyState::Watchdog);
+    Watchdog::start(parts, notify::sign_interval(), sign, status).map(Some)
+}
+
+/// Ends what clients have begun. Leadership goes first: the calls in flight are then finished with the
+/// help of a leader that stays, and so are those of the other nodes.
+async fn drain(workers: Workers, member: &RaftNode) {
+    if let Some(leader) = member.hand_on_leadership(HAND_ON).await {
+        tracing::info!(leader, "leadership handed on");
+    }
+    workers.stop().await;
 }
 
 /// Opens storage, joins replication, puts the services on top.
@@ -200,12 +233,6 @@ fn ready(config: &Config) {
     // Who started the node may have closed its output.
     let _ = out.write_all(b"ready\n").and_then(|()| out.flush());
     notify(NotifyState::Ready);
-}
-
-fn notify(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "the service manager cannot be told");
-    }
 }
 
 /// Something cannot be made durable, is damaged, or replication has ended. The reason is in the log.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 use rustls::ServerConfig;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
@@ -30,6 +30,7 @@ pub struct Accepted {
 pub struct Workers {
     queues: Vec<mpsc::UnboundedSender<Accepted>>,
     threads: Vec<JoinHandle<()>>,
+    runtimes: Vec<(String, Handle)>,
     next: AtomicUsize,
     hang_up: Arc<HangUp>,
 }
@@ -47,14 +48,21 @@ impl Workers {
     ) -> io::Result<Workers> {
         let service = Arc::new(Service::new(tls, router));
         let next = AtomicUsize::new(0);
-        let mut workers = Workers { queues: Vec::new(), threads: Vec::new(), next, hang_up };
+        let mut workers = Workers {
+            queues: Vec::new(),
+            threads: Vec::new(),
+            runtimes: Vec::new(),
+            next,
+            hang_up,
+        };
         for number in 1..=count.max(1) {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (queue, waiting) = mpsc::unbounded_channel();
             let work = work(waiting, service.clone(), workers.hang_up.wishes());
-            let thread = std::thread::Builder::new()
-                .name(format!("api-{number}"))
-                .spawn(move || runtime.block_on(work))?;
+            let name = format!("api-{number}");
+            workers.runtimes.push((name.clone(), runtime.handle().clone()));
+            let thread =
+                std::thread::Builder::new().name(name).spawn(move || runtime.block_on(work))?;
             workers.queues.push(queue);
             workers.threads.push(thread);
         }
@@ -67,6 +75,11 @@ impl Workers {
         if self.queues[turn].send(accepted).is_err() {
             tracing::error!(worker = turn + 1, "a worker has ended; the connection is closed");
         }
+    }
+
+    /// The runtime of each thread, with the thread's name.
+    pub fn runtimes(&self) -> &[(String, Handle)] {
+        &self.runtimes
     }
 
     /// Asks every connection to finish and waits for the calls in flight, at most [`DRAIN`].

@@ -12,6 +12,11 @@ use crate::config::ConfigErrors;
 
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
+/// Where a service manager puts the credentials of a service.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// A credential is given to the service's user by an access list, which shows as this bit; no group has
+/// it.
+const ACCESS_LIST: u32 = 0o040;
 
 /// All certificates of a file, in their order; at least one.
 pub fn certificates(
@@ -41,7 +46,7 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigErrors> 
     const FIELD: &str = "tls.key";
     let pem = Zeroizing::new(read(FIELD, path)?);
     let mode = std::fs::metadata(path).map_err(|error| unreadable(FIELD, path, &error))?.mode();
-    if mode & OTHERS != 0 {
+    if mode & others(path) != 0 {
         return Err(ConfigErrors::one(
             format!(
                 "{FIELD}: {}: mode {:04o} lets other users in; allowed: 0600",
@@ -52,6 +57,13 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigErrors> 
         ));
     }
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| not_pem(FIELD, path, &error.to_string()))
+}
+
+/// The permission bits that a private key must not have.
+fn others(path: &Path) -> u32 {
+    let credentials = std::env::var_os(CREDENTIALS);
+    let is_credential = credentials.is_some_and(|directory| path.starts_with(directory));
+    if is_credential { OTHERS & !ACCESS_LIST } else { OTHERS }
 }
 
 fn read(field: &str, path: &Path) -> Result<Vec<u8>, ConfigErrors> {
