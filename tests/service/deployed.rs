@@ -17,7 +17,8 @@ fn the_example_for_three_hosts_is_valid_and_one_cluster() -> Result<()> {
     for id in 1..=3 {
         let text = fs::read_to_string(deploy(&format!("three-hosts/conclave-{id}.toml")))?;
         ensure(text.contains(&format!("\nid = {id}\n")), || format!("node {id}: {text}"))?;
-        clusters.push(text.lines().skip_while(|line| *line != "[cluster]").collect::<Vec<_>>());
+        let fields = text.lines().skip_while(|line| *line != "[cluster]").map(str::to_owned);
+        clusters.push(fields.collect::<Vec<_>>());
         // Where the files lie on a host, and where they lie here.
         let here = text.replace("/etc/conclave/node", &desk.path(&format!("pki/node-{id}")));
         let here = here.replace("/etc/conclave/ca", &desk.path("pki/ca"));
