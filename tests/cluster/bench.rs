@@ -35,8 +35,8 @@ fn a_run_reports_all_rounds_and_compares_within_them() -> Result<()> {
     }
 
     let row = |name: &str| {
-        let rows = report["rows"].as_array().into_iter().flatten();
-        rows.cloned().find(|row| row["name"] == name).unwrap_or_default()
+        let mut rows = report["rows"].as_array().into_iter().flatten();
+        rows.find(|row| row["name"] == name).cloned().unwrap_or_default()
     };
     let cpu = row("encrypt_leader_64_cpu");
     ensure(cpu["baseline"] == "echo" && cpu["unit"] == "us", || report.to_string())?;
