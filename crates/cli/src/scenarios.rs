@@ -133,6 +133,7 @@ fn help_names_what_exists_and_nothing_else() {
             "token",
             "role",
             "pki",
+            "bench",
             "completions"
         ]
     );
