@@ -2,16 +2,19 @@
 
 use crate::config::ApiConfig;
 use crate::decisions::HotTables;
+use crate::journaled::Journaled;
+use crate::lock::lock;
 use crate::rate_limit::RateLimiter;
 use crate::seal::Ceremonies;
 use crate::seal_state::SealState;
 use crate::unwrapped_keys::UnwrappedKeys;
 use arc_swap::ArcSwap;
+use conclave_core::journal::UseJournal;
 use conclave_core::replica::Replica;
 use conclave_core::seams::{Clock, Entropy};
 use conclave_core::view::View;
 use conclave_crypto::node_key::NodeKey;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// One value a node, behind an `Arc` in every service, the observer and the peer side of the seal.
 pub(crate) struct Context {
@@ -27,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) ceremonies: Ceremonies,
     pub(crate) shares_rate: RateLimiter,
     replica: OnceLock<Arc<dyn Replica>>,
+    /// Those of all runtimes that serve clients.
+    journals: Mutex<Vec<Arc<dyn UseJournal>>>,
 }
 
 impl Context {
@@ -49,6 +54,7 @@ impl Context {
             ceremonies: Ceremonies::default(),
             shares_rate: RateLimiter::default(),
             replica: OnceLock::new(),
+            journals: Mutex::default(),
         }
     }
 
@@ -56,6 +62,17 @@ impl Context {
     /// ignored: there is one replica a process.
     pub(crate) fn attach(&self, replica: Arc<dyn Replica>) {
         let _ = self.replica.set(replica);
+    }
+
+    /// The way into a journal for the services of one runtime.
+    pub(crate) fn journaled(&self, journal: Arc<dyn UseJournal>) -> Arc<Journaled> {
+        lock(&self.journals).push(journal.clone());
+        Arc::new(Journaled::new(journal))
+    }
+
+    /// Whether a journal cannot be written.
+    pub(crate) fn is_audit_blocked(&self) -> bool {
+        lock(&self.journals).iter().any(|journal| journal.is_blocked())
     }
 
     /// The replica, once there is one.

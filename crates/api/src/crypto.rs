@@ -4,10 +4,12 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::decisions::Target;
 use crate::error::ApiError;
+use crate::journaled::{Draft, Journaled, Unrecorded};
 use crate::limits::{DATA_KEY_BYTES, DATA_KEY_DEFAULT, RANDOM_DEFAULT};
 use crate::validate;
 use conclave_core::command::Algorithm;
 use conclave_core::ids::KeyId;
+use conclave_core::journal::Operation;
 use conclave_core::reason::Reason;
 use conclave_core::roles::Action;
 use conclave_crypto::data_plane::{DecryptError, EncryptError};
@@ -20,40 +22,69 @@ use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
 /// See `proto/conclave/v1/crypto.proto`.
-pub(crate) struct CryptoService(pub(crate) Arc<Context>);
+pub(crate) struct CryptoService {
+    pub(crate) context: Arc<Context>,
+    pub(crate) journal: Arc<Journaled>,
+}
 
-#[tonic::async_trait]
-impl Crypto for CryptoService {
-    async fn encrypt(
-        &self,
-        request: Request<v1::EncryptRequest>,
-    ) -> Result<Response<v1::EncryptAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.encrypt(&call, request.into_inner()).await?))
+/// One handler: read the call, run it, record it, answer.
+macro_rules! handlers {
+    ($($method:ident($request:ident) -> $answer:ident: $operation:ident;)*) => {
+        #[tonic::async_trait]
+        impl Crypto for CryptoService {
+            $(
+                async fn $method(
+                    &self,
+                    request: Request<v1::$request>,
+                ) -> Result<Response<v1::$answer>, Status> {
+                    let mut draft = Draft::new(Operation::$operation, request.get_ref().size());
+                    let call = draft.requested(&request).and_then(|()| Call::of(&self.context, &request));
+                    let outcome = match call {
+                        Ok(call) => {
+                            self.context.$method(&call, request.into_inner(), &mut draft).await
+                        }
+                        Err(error) => Err(error),
+                    };
+                    self.journal.answer(draft.ends(&self.context, outcome)).await
+                }
+            )*
+        }
+    };
+}
+
+handlers! {
+    encrypt(EncryptRequest) -> EncryptAnswer: Encrypt;
+    decrypt(DecryptRequest) -> DecryptAnswer: Decrypt;
+    generate_data_key(GenerateDataKeyRequest) -> GenerateDataKeyAnswer: GenerateDataKey;
+    random(RandomRequest) -> RandomAnswer: Random;
+}
+
+/// The size that a record gives: of what was sent, or asked for.
+trait Size {
+    fn size(&self) -> usize;
+}
+
+impl Size for v1::EncryptRequest {
+    fn size(&self) -> usize {
+        self.plaintext.len()
     }
+}
 
-    async fn decrypt(
-        &self,
-        request: Request<v1::DecryptRequest>,
-    ) -> Result<Response<v1::DecryptAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.decrypt(&call, request.get_ref()).await?))
+impl Size for v1::DecryptRequest {
+    fn size(&self) -> usize {
+        self.ciphertext.len()
     }
+}
 
-    async fn generate_data_key(
-        &self,
-        request: Request<v1::GenerateDataKeyRequest>,
-    ) -> Result<Response<v1::GenerateDataKeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.generate_data_key(&call, request.get_ref()).await?))
+impl Size for v1::GenerateDataKeyRequest {
+    fn size(&self) -> usize {
+        self.bytes as usize
     }
+}
 
-    async fn random(
-        &self,
-        request: Request<v1::RandomRequest>,
-    ) -> Result<Response<v1::RandomAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.random(&call, request.get_ref()).await?))
+impl Size for v1::RandomRequest {
+    fn size(&self) -> usize {
+        self.bytes as usize
     }
 }
 
@@ -62,32 +93,39 @@ impl Context {
         &self,
         call: &Call,
         request: v1::EncryptRequest,
-    ) -> Result<v1::EncryptAnswer, ApiError> {
+        draft: &mut Draft,
+    ) -> Result<Unrecorded<v1::EncryptAnswer>, ApiError> {
         let plaintext = Zeroizing::new(request.plaintext);
         within("plaintext", plaintext.len(), MAX_PLAINTEXT)?;
         within("associated_data", request.associated_data.len(), MAX_ASSOCIATED_DATA)?;
-        let (ciphertext, key_id, version) =
-            self.encrypt_under(call, &request.key, &plaintext, &request.associated_data).await?;
-        Ok(v1::EncryptAnswer { ciphertext, key_id: key_id.to_string(), version })
+        let aad = &request.associated_data;
+        let made = self.encrypt_under(call, &request.key, &plaintext, aad, draft).await?;
+        Ok(made.map(|(ciphertext, key_id, version)| v1::EncryptAnswer {
+            ciphertext,
+            key_id: key_id.to_string(),
+            version,
+        }))
     }
 
     async fn generate_data_key(
         &self,
         call: &Call,
-        request: &v1::GenerateDataKeyRequest,
-    ) -> Result<v1::GenerateDataKeyAnswer, ApiError> {
+        request: v1::GenerateDataKeyRequest,
+        draft: &mut Draft,
+    ) -> Result<Unrecorded<v1::GenerateDataKeyAnswer>, ApiError> {
         let len = validate::number("bytes", request.bytes, DATA_KEY_DEFAULT, &DATA_KEY_BYTES)?;
+        draft.bytes(len);
         within("associated_data", request.associated_data.len(), MAX_ASSOCIATED_DATA)?;
         let mut plaintext = Zeroizing::new(vec![0; len as usize]);
         self.entropy.fill(&mut plaintext);
-        let (wrapped, key_id, version) =
-            self.encrypt_under(call, &request.key, &plaintext, &request.associated_data).await?;
-        Ok(v1::GenerateDataKeyAnswer {
+        let aad = &request.associated_data;
+        let made = self.encrypt_under(call, &request.key, &plaintext, aad, draft).await?;
+        Ok(made.map(|(wrapped, key_id, version)| v1::GenerateDataKeyAnswer {
             plaintext: std::mem::take(&mut *plaintext),
             wrapped,
             key_id: key_id.to_string(),
             version,
-        })
+        }))
     }
 
     pub(crate) async fn encrypt_under(
@@ -96,21 +134,25 @@ impl Context {
         key: &str,
         plaintext: &[u8],
         associated_data: &[u8],
-    ) -> Result<(Vec<u8>, KeyId, u32), ApiError> {
+        draft: &mut Draft,
+    ) -> Result<Unrecorded<(Vec<u8>, KeyId, u32)>, ApiError> {
         let selector = validate::key(key)?;
-        let decision = self.permit_use(call, Action::Encrypt, &Target::Primary(&selector)).await?;
+        let target = Target::Primary(&selector);
+        let decision = self.permit_use(call, Action::Encrypt, &target, draft).await?;
         let (key, version) = (decision.key(), decision.version());
         let encrypted = self.with_key(&decision, |data_key| {
             data_key.encrypt(&*self.entropy, key.0, version, plaintext, associated_data)
         })?;
-        Ok((encrypted.map_err(too_large)?, key, version))
+        let ciphertext = encrypted.transpose().map_err(too_large)?;
+        Ok(ciphertext.map(|ciphertext| (ciphertext, key, version)))
     }
 
     async fn decrypt(
         &self,
         call: &Call,
-        request: &v1::DecryptRequest,
-    ) -> Result<v1::DecryptAnswer, ApiError> {
+        request: v1::DecryptRequest,
+        draft: &mut Draft,
+    ) -> Result<Unrecorded<v1::DecryptAnswer>, ApiError> {
         within("associated_data", request.associated_data.len(), MAX_ASSOCIATED_DATA)?;
         let only = validate::optional_key(&request.key)?;
         let envelope = Envelope::decode(&request.ciphertext)
@@ -120,29 +162,31 @@ impl Context {
             version: envelope.version,
             only: only.as_ref(),
         };
-        let decision = self.permit_use(call, Action::Decrypt, &target).await?;
+        let decision = self.permit_use(call, Action::Decrypt, &target, draft).await?;
         let decrypted = self.with_key(&decision, |data_key| {
             data_key.decrypt(&envelope, &request.associated_data)
         })?;
-        let mut plaintext = decrypted.map_err(|DecryptError| not_authentic())?;
-        Ok(v1::DecryptAnswer {
+        let decrypted = decrypted.transpose().map_err(|DecryptError| not_authentic())?;
+        Ok(decrypted.map(|mut plaintext| v1::DecryptAnswer {
             plaintext: std::mem::take(&mut *plaintext),
             key_id: decision.key().to_string(),
             version: decision.version(),
-        })
+        }))
     }
 
     async fn random(
         &self,
         call: &Call,
-        request: &v1::RandomRequest,
-    ) -> Result<v1::RandomAnswer, ApiError> {
+        request: v1::RandomRequest,
+        draft: &mut Draft,
+    ) -> Result<Unrecorded<v1::RandomAnswer>, ApiError> {
         let most = u32::try_from(MAX_RANDOM).unwrap_or(u32::MAX);
         let len = validate::number("bytes", request.bytes, RANDOM_DEFAULT, &(1..=most))?;
-        self.fresh(call).await?.judge(call, Action::Random)?;
+        draft.bytes(len);
+        self.fresh(call).await?.judge_use(call, Action::Random, draft)?;
         let mut bytes = vec![0; len as usize];
         self.entropy.fill(&mut bytes);
-        Ok(v1::RandomAnswer { bytes })
+        Ok(Unrecorded::new(v1::RandomAnswer { bytes }))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::error::ApiError;
 use crate::hot::HotTable;
+use crate::journaled::{Draft, Unrecorded};
 use crate::moment::Moment;
 use crate::validate::KeySelector;
 use conclave_core::ids::{KeyId, KeyspaceId};
@@ -86,14 +87,15 @@ impl Context {
         call: &Call,
         action: Action,
         target: &Target<'_>,
+        draft: &mut Draft,
     ) -> Result<Decision, ApiError> {
         if Mutant::AuthorizeBeforeBarrier.active() {
-            let decided = self.decide(call, action, target, self.local()).await;
+            let decided = self.decide(call, action, target, self.local(), draft).await;
             self.fresh(call).await?;
             return decided;
         }
         let moment = self.fresh(call).await?;
-        self.decide(call, action, target, moment).await
+        self.decide(call, action, target, moment, draft).await
     }
 
     async fn decide(
@@ -102,9 +104,10 @@ impl Context {
         action: Action,
         target: &Target<'_>,
         mut moment: Moment,
+        draft: &mut Draft,
     ) -> Result<Decision, ApiError> {
         loop {
-            match self.try_decide(call, action, target, &moment) {
+            match self.try_decide(call, action, target, &moment, draft) {
                 Ok(decision) => return Ok(decision),
                 Err(Undecided::Refused(error)) => return Err(error),
                 Err(Undecided::Behind) if call.deadline.is_over() => {
@@ -124,16 +127,18 @@ impl Context {
         action: Action,
         target: &Target<'_>,
         moment: &Moment,
+        draft: &mut Draft,
     ) -> Result<Decision, Undecided> {
         let view = &moment.view;
-        let judged = moment.judge(call, action)?;
+        let authorized = moment.judge_use(call, action, draft)?;
         let seal = view.seal().ok_or_else(ApiError::not_initialized)?;
         if !self.seal.is_open() {
             return Err(ApiError::sealed().into());
         }
         let key = match target {
             Target::Primary(selector) => self.find(selector, view.index())?,
-            Target::Named { key, only, .. } => {
+            Target::Named { key, version, only } => {
+                draft.with(*key, Some(*version));
                 self.check_only(*key, *only, view.index())?;
                 self.key(*key, view.index())?
             }
@@ -142,8 +147,9 @@ impl Context {
             Target::Primary(_) => key.primary_version,
             Target::Named { version, .. } => *version,
         };
+        draft.with(key.id, Some(version));
         let version = self.version(key.id, version, view.index())?;
-        let permit = usage::permit_use(judged.authorized, &key, &version)?;
+        let permit = usage::permit_use(authorized, &key, &version)?;
         Ok(Decision {
             permit,
             version,
@@ -238,20 +244,21 @@ impl Context {
         Ok(Some(record))
     }
 
-    /// Works with the key version that was decided on: from the keyring, or unwrapped now.
+    /// Works with the key version that was decided on: from the keyring, or unwrapped now. What comes
+    /// of it leaves this node only by way of the journal.
     pub(crate) fn with_key<R>(
         &self,
         decision: &Decision,
         work: impl FnOnce(&DataKey) -> R,
-    ) -> Result<R, ApiError> {
+    ) -> Result<Unrecorded<R>, ApiError> {
         let work = match self.unwrapped.with(&decision.permit, decision.seal_generation, work) {
-            Ok(result) => return Ok(result),
+            Ok(result) => return Ok(Unrecorded::new(result)),
             Err(work) => work,
         };
         let key = self.unwrap(decision)?;
         let result = work(&key);
         self.unwrapped.insert(&decision.permit, decision.as_of, decision.seal_generation, key);
-        Ok(result)
+        Ok(Unrecorded::new(result))
     }
 
     fn unwrap(&self, decision: &Decision) -> Result<DataKey, ApiError> {

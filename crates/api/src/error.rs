@@ -138,6 +138,11 @@ impl ApiError {
         self.reason
     }
 
+    /// The reason as it stands on the wire; that of an alarm, too.
+    pub(crate) fn reason_text(&self) -> &'static str {
+        self.reason.map_or(INTERNAL, Reason::as_str)
+    }
+
     /// What is wrong and what is allowed.
     pub fn message(&self) -> &str {
         &self.message
@@ -175,7 +180,9 @@ fn code_of(reason: Reason) -> Code {
         | Reason::CeremonyExpired => Code::FailedPrecondition,
         Reason::PermissionDenied | Reason::SamePrincipal => Code::PermissionDenied,
         Reason::Unauthenticated | Reason::TokenExpired => Code::Unauthenticated,
-        Reason::Sealed | Reason::NotInitialized | Reason::NoQuorum => Code::Unavailable,
+        Reason::Sealed | Reason::NotInitialized | Reason::NoQuorum | Reason::AuditBlocked => {
+            Code::Unavailable
+        }
         Reason::OutcomeUnknown => Code::DeadlineExceeded,
         Reason::CiphertextInvalid
         | Reason::CiphertextWrongKey
@@ -191,7 +198,7 @@ fn code_of(reason: Reason) -> Code {
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Status {
         let code = error.code();
-        let reason = error.reason.map_or(INTERNAL, Reason::as_str);
+        let reason = error.reason_text();
         let mut metadata: HashMap<String, String> = error.metadata.into_iter().collect();
         metadata.insert(NEXT.to_owned(), error.next.into_owned());
         let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);

@@ -13,6 +13,7 @@
 mod config;
 mod error;
 mod identity;
+mod journaled;
 mod readiness;
 mod services;
 

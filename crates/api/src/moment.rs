@@ -3,7 +3,9 @@
 use crate::call::{Call, MIN_INDEX};
 use crate::context::Context;
 use crate::error::ApiError;
+use crate::journaled::Draft;
 use conclave_core::access::{self, Authenticated, Authorized};
+use conclave_core::command::Caller;
 use conclave_core::mutants::Mutant;
 use conclave_core::roles::Action;
 use conclave_core::view::View;
@@ -15,12 +17,6 @@ use std::time::Duration;
 pub(crate) struct Moment {
     pub(crate) view: Arc<View>,
     pub(crate) now_ms: u64,
-}
-
-/// A caller that was judged at one moment.
-pub(crate) struct Judged {
-    pub(crate) who: Authenticated,
-    pub(crate) authorized: Authorized,
 }
 
 impl Context {
@@ -67,21 +63,40 @@ pub(crate) struct Covered {
 impl Moment {
     /// Who the caller is, with a credential that is good at this moment.
     pub(crate) fn authenticate(&self, call: &Call) -> Result<Authenticated, ApiError> {
-        let identified = call.credential()?.identify(&self.view, &call.peer);
-        let caller = match identified {
-            // Before init there are no principals; that says more than an unknown credential.
-            Err(_) if self.view.seal().is_none() => return Err(ApiError::not_initialized()),
-            identified => identified?,
-        };
-        Ok(access::authenticate(&*self.view, &caller, self.now_ms)?)
+        Ok(access::authenticate(&*self.view, &self.identify(call)?, self.now_ms)?)
     }
 
-    /// Who the caller is, and the proof that a role permits `action`. Comes before any key is looked
+    /// Whose credential is shown.
+    fn identify(&self, call: &Call) -> Result<Caller, ApiError> {
+        let identified = call.credential()?.identify(&self.view, &call.peer);
+        match identified {
+            // Before init there are no principals; that says more than an unknown credential.
+            Err(_) if self.view.seal().is_none() => Err(ApiError::not_initialized()),
+            identified => identified,
+        }
+    }
+
+    /// Who the caller is, if a role permits `action`. Comes before any key is looked
     /// at: while roles hold in the whole cluster, the answer tells nothing of which keys exist.
-    pub(crate) fn judge(&self, call: &Call, action: Action) -> Result<Judged, ApiError> {
+    pub(crate) fn judge(&self, call: &Call, action: Action) -> Result<Authenticated, ApiError> {
         let who = self.authenticate(call)?;
-        let authorized = access::authorize(&*self.view, &who, action, self.now_ms)?;
-        Ok(Judged { who, authorized })
+        access::authorize(&*self.view, &who, action, self.now_ms)?;
+        Ok(who)
+    }
+
+    /// The same with the proof, for an operation of the data plane: what is found out goes into its
+    /// record, also when it is refused.
+    pub(crate) fn judge_use(
+        &self,
+        call: &Call,
+        action: Action,
+        draft: &mut Draft,
+    ) -> Result<Authorized, ApiError> {
+        draft.judged_at(self.view.index());
+        let caller = self.identify(call)?;
+        draft.by(caller.principal());
+        let who = access::authenticate(&*self.view, &caller, self.now_ms)?;
+        Ok(access::authorize(&*self.view, &who, action, self.now_ms)?)
     }
 
     /// The same time with the newest view: for a view that turned out to be older than a record.

@@ -85,10 +85,10 @@ impl Context {
         moment: &Moment,
         prepare: &mut impl FnMut(&Basis<'_>) -> Result<Command, ApiError>,
     ) -> Result<(Caller, Command), ApiError> {
-        let judged = moment.judge(mutation.call, mutation.action)?;
+        let who = moment.judge(mutation.call, mutation.action)?;
         let state = self.replica().state();
         let command = prepare(&Basis { moment, state: State(&*state) })?;
-        Ok((judged.who.caller().clone(), command))
+        Ok((who.caller().clone(), command))
     }
 
     async fn propose(

@@ -19,6 +19,9 @@ pub enum NotReady {
     /// Far behind what it knows to be committed.
     #[error("catching_up")]
     CatchingUp,
+    /// The journal of uses cannot be written.
+    #[error("audit_blocked")]
+    AuditBlocked,
 }
 
 impl Context {
@@ -35,6 +38,9 @@ impl Context {
         }
         if report.commit_index > report.applied_index.saturating_add(READY_LAG) {
             return Err(NotReady::CatchingUp);
+        }
+        if self.is_audit_blocked() {
+            return Err(NotReady::AuditBlocked);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::keys::KeysService;
 use crate::operator::OperatorService;
 use crate::readiness::NotReady;
 use crate::seal::PeerSide;
+use conclave_core::journal::UseJournal;
 use conclave_core::replica::{Observer, PeerSeal, Replica};
 use conclave_core::seams::{Clock, Entropy};
 use conclave_crypto::node_key::NodeKey;
@@ -68,14 +69,19 @@ impl Services {
     }
 
     /// All gRPC services: Keys, Crypto, Access, Operator, health (open to everybody) and reflection
-    /// (for any authenticated caller); on a development node Bench, too. Each connection's [`crate::PeerIdentity`] comes in the
-    /// extensions of its requests.
-    pub fn routes(&self) -> Routes {
+    /// (for any authenticated caller); on a development node Bench, too. Each connection's
+    /// [`crate::PeerIdentity`] comes in the extensions of its requests.
+    ///
+    /// The operations of Crypto are recorded in `journal`. Each runtime has routes and a journal of
+    /// its own: calls that are answered in one turn of it share a write.
+    pub fn routes(&self, journal: Arc<dyn UseJournal>) -> Routes {
         let context = || self.0.clone();
+        let journal = self.0.journaled(journal);
         let open = Admission::Open;
         let keys = KeysServer::new(KeysService(context())).max_decoding_message_size(MAX_MESSAGE);
         let crypto =
-            CryptoServer::new(CryptoService(context())).max_decoding_message_size(MAX_MESSAGE);
+            CryptoServer::new(CryptoService { context: context(), journal: journal.clone() })
+                .max_decoding_message_size(MAX_MESSAGE);
         let access =
             AccessServer::new(AccessService(context())).max_decoding_message_size(MAX_MESSAGE);
         let operator =
@@ -93,8 +99,8 @@ impl Services {
             .add_service(Boundary::new(health, context(), open))
             .add_service(Boundary::new(reflection, context(), Admission::Authenticated));
         if self.0.config.development {
-            let bench =
-                BenchServer::new(BenchService(context())).max_decoding_message_size(MAX_MESSAGE);
+            let bench = BenchServer::new(BenchService { context: context(), journal })
+                .max_decoding_message_size(MAX_MESSAGE);
             routes = routes.add_service(Boundary::new(bench, context(), open));
         }
         routes.prepare()

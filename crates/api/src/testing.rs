@@ -5,13 +5,15 @@ mod actor;
 mod clock;
 mod cluster;
 mod entropy;
+mod journal;
 mod node;
 mod permits;
 
 pub(crate) use actor::{Actor, request_id};
-pub(crate) use clock::ManualClock;
+pub(crate) use clock::{ManualClock, START_MS};
 pub(crate) use cluster::FakeCluster;
 pub(crate) use entropy::SeededEntropy;
+pub(crate) use journal::FakeJournal;
 pub(crate) use node::FakeNode;
 pub(crate) use permits::permit;
 

@@ -17,6 +17,7 @@ pub mod codec;
 pub mod command;
 pub mod digest;
 pub mod ids;
+pub mod journal;
 mod keys;
 pub mod lifecycle;
 pub mod limits;

@@ -36,11 +36,13 @@ pub enum Mutant {
     LearnerCountsAsVoter,
     /// A snapshot leaves the request memory out.
     MemoryLostInSnapshot,
+    /// An operation of the data plane is answered before its record is written.
+    AnswerBeforeJournal,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Mutant; 16] = [
+    pub const ALL: [Mutant; 17] = [
         Mutant::NoReadBarrier,
         Mutant::JoinSentRound,
         Mutant::AuthorizeBeforeBarrier,
@@ -57,6 +59,7 @@ impl Mutant {
         Mutant::PurgeAhead,
         Mutant::LearnerCountsAsVoter,
         Mutant::MemoryLostInSnapshot,
+        Mutant::AnswerBeforeJournal,
     ];
 
     /// The name by which it is chosen.
@@ -78,6 +81,7 @@ impl Mutant {
             Mutant::PurgeAhead => "purge_ahead",
             Mutant::LearnerCountsAsVoter => "learner_counts_as_voter",
             Mutant::MemoryLostInSnapshot => "memory_lost_in_snapshot",
+            Mutant::AnswerBeforeJournal => "answer_before_journal",
         }
     }
 

@@ -79,6 +79,8 @@ reasons! {
     InvalidArgument = "INVALID_ARGUMENT",
     /// Too many attempts.
     RateLimited = "RATE_LIMITED",
+    /// The node cannot write its journal of uses.
+    AuditBlocked = "AUDIT_BLOCKED",
 }
 
 impl fmt::Display for Reason {

@@ -1,7 +1,7 @@
 //! The data directory: whose it is, the node's key, and the lock that keeps others out.
 //!
 //! ```text
-//! LOCK  raft.redb  state.redb  snapshots/  node.key  node.json
+//! LOCK  raft.redb  state.redb  snapshots/  audit/  node.key  node.json
 //! ```
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -17,6 +17,7 @@ mod dev;
 mod exit;
 mod failure;
 mod hygiene;
+mod journals;
 mod limits;
 mod listen;
 mod logging;

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::exit;
 use crate::failure::Failure;
+use crate::journals::NodeJournals;
 use crate::limits::HAND_ON;
 use crate::listen::{self, HangUp, Workers, local};
 use crate::notify::{self, notify};
@@ -78,10 +79,11 @@ async fn live(
     let api = tokio::net::TcpListener::from_std(sockets.api).map_err(|e| cannot_run(&e))?;
     let local = tokio::net::TcpListener::from_std(sockets.local).map_err(|e| cannot_run(&e))?;
     let hang_up = Arc::new(HangUp::new());
-    let (member, services, _lock) = start(config, tls, directory, sockets.peer, &hang_up)?;
-    let router = services.routes().into_axum_router();
-    let workers = Workers::start(config.workers(), api_tls, router, hang_up)
-        .map_err(|error| cannot_run(&error))?;
+    let Started { member, services, journals, _lock } =
+        start(config, tls, directory, sockets.peer, &hang_up)?;
+    let routers = journals.of_workers().map(|journal| services.routes(journal).into_axum_router());
+    let workers =
+        Workers::start(api_tls, routers.collect(), hang_up).map_err(|error| cannot_run(&error))?;
     ready(config);
     let watchdog = watch(&workers, member.node()).map_err(|error| cannot_run(&error))?;
     let failed = tokio::select! {
@@ -97,6 +99,7 @@ async fn live(
         () = drain(workers, member.node()) => {}
         () = stop.asked() => tracing::warn!("asked again to stop: calls in flight are cut off"),
     }
+    journals.stop();
     match (member.shutdown().await, failed) {
         (Ok(()), None) => Ok(exit::DONE),
         (Ok(()), Some(error)) => Err(Failure::fatal(
@@ -135,6 +138,14 @@ async fn drain(workers: Workers, member: &RaftNode) {
     workers.stop().await;
 }
 
+/// What runs, and the hold on its directory.
+struct Started {
+    member: RunningNode,
+    services: Services,
+    journals: NodeJournals,
+    _lock: conclave_storage::DirectoryLock,
+}
+
 /// Opens storage, joins replication, puts the services on top.
 fn start(
     config: &Config,
@@ -142,11 +153,12 @@ fn start(
     directory: DataDir,
     peer_listener: TcpListener,
     hang_up: &Arc<HangUp>,
-) -> Result<(RunningNode, Services, conclave_storage::DirectoryLock), Failure> {
+) -> Result<Started, Failure> {
     let DataDir { disk, node_key, identity, lock } = directory;
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let known = identity.current();
     let fatal = FatalHook::new(end_of_the_node);
+    let journals = NodeJournals::start(config, &known, disk.clone(), fatal.clone())?;
     let raft = RaftConfig {
         cluster_name: config.cluster.name.clone(),
         cluster_id: known.cluster_id,
@@ -180,7 +192,7 @@ fn start(
     let member = RunningNode::start(raft, seams, tls.peer()?, peer_listener)
         .map_err(|error| storage(config, &error))?;
     let services = Services::new(shared, Arc::new(member.node().clone()));
-    Ok((member, services, lock))
+    Ok(Started { member, services, journals, _lock: lock })
 }
 
 fn api_config(config: &Config) -> ApiConfig {

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`seams`] (what is assumed of the disk), [`LogFile`] (one ordered queue, group
 //! commit), [`StateFile`] (transactions of the state machine, synced at intervals),
-//! [`snapshot::SnapshotStore`]. Deliberately absent: any knowledge of Raft (terms, votes and
+//! [`snapshot::SnapshotStore`], [`Journals`] (records of uses, written before answers leave). Deliberately absent: any knowledge of Raft (terms, votes and
 //! membership are opaque bytes here), of what a record means, and of ciphers.
 //!
 //! When something cannot be made durable, or a record is damaged, the [`FatalHook`] is raised and
@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod journal;
 pub mod limits;
 pub mod log;
 pub mod seams;
@@ -28,6 +29,7 @@ mod small_file;
 pub use error::OpenError;
 pub use fatal::{FatalHook, StorageStopped};
 pub use fs_disk::FsDisk;
+pub use journal::{AUDIT_DIRECTORY, Journal, JournalConfig, Journals};
 pub use lock::{DirectoryLock, LOCK_FILE};
 pub use log::{LOG_FILE, LogFailure, LogFile, MetaKey};
 pub use seams::{Disk, OpenMode, Spawner, ThreadSpawner};

@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its reason.
 
+use std::time::Duration;
+
 /// Operations that one log commit takes at most: beyond this the sync no longer dominates and the
 /// first waiter only waits longer.
 pub const LOG_BATCH_OPERATIONS: usize = 256;
@@ -44,3 +46,17 @@ pub const INSTALL_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of a key that a message about a damaged record shows, in hex.
 pub const SHOWN_KEY_BYTES: usize = 24;
+
+/// Bytes from which a segment of the journal of uses is full: half a million records, and little
+/// enough to be read in a fraction of a second at a start.
+pub const AUDIT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Segments of each worker that fit the bound of the journal at least: one that is written and three
+/// that are kept.
+pub const AUDIT_SEGMENTS_PER_WORKER: u64 = 4;
+
+/// How long after it was written a record is synced at most, when the disk keeps up.
+pub const AUDIT_SYNC_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Bytes that are written, and removed again, to see whether a full disk has room: a block.
+pub const AUDIT_PROBE_BYTES: usize = 4096;

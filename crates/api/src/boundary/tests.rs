@@ -38,7 +38,8 @@ impl tower::Service<Request<Body>> for Wire {
 async fn wire() -> (Wire, Actor, std::sync::Arc<FakeCluster>) {
     let (cluster, admin, _) = FakeCluster::unsealed(1).await;
     admin.key("orders").await;
-    (Wire(cluster.nodes[0].services().routes()), admin, cluster)
+    let routes = cluster.nodes[0].services().routes(cluster.nodes[0].journal.clone());
+    (Wire(routes), admin, cluster)
 }
 
 #[tokio::test]

@@ -26,6 +26,10 @@ async fn lagging_follower() -> Follower {
     Follower { cluster, admin, there, reader, key }
 }
 
+fn draft() -> Draft {
+    Draft::new(conclave_core::journal::Operation::Encrypt, 0)
+}
+
 async fn use_after_disable() -> Result<Vec<u8>, tonic::Status> {
     let Follower { admin, there, key, .. } = lagging_follower().await;
     admin.disable_key(Actor::of_key(&key)).await.unwrap();
@@ -187,14 +191,14 @@ async fn a_permit_made_before_a_disable_does_not_fill_the_keyring() {
     let selector = KeySelector::Alias("orders".to_owned());
     let target = Target::Primary(&selector);
     let call = call(&context, &admin);
-    let decision = context.permit_use(&call, Action::Encrypt, &target).await.unwrap();
+    let decision = context.permit_use(&call, Action::Encrypt, &target, &mut draft()).await.unwrap();
     admin.disable_key(Actor::of_key(&key)).await.unwrap();
     // The request was ordered before the disable and may finish; nothing of it stays.
     context.with_key(&decision, |_| ()).unwrap();
     assert_eq!(context.unwrapped.len(), 0);
 
     admin.enable_key(Actor::of_key(&key)).await.unwrap();
-    let decision = context.permit_use(&call, Action::Encrypt, &target).await.unwrap();
+    let decision = context.permit_use(&call, Action::Encrypt, &target, &mut draft()).await.unwrap();
     context.with_key(&decision, |_| ()).unwrap();
     assert_eq!(context.unwrapped.len(), 1);
     admin.disable_key(Actor::of_key(&key)).await.unwrap();
@@ -209,10 +213,10 @@ async fn a_decision_made_before_a_seal_finds_no_key_after_it() {
     let selector = KeySelector::Alias("orders".to_owned());
     let call = call(&context, &admin);
     let target = Target::Primary(&selector);
-    let decision = context.permit_use(&call, Action::Encrypt, &target).await.unwrap();
+    let decision = context.permit_use(&call, Action::Encrypt, &target, &mut draft()).await.unwrap();
     let request_id = crate::testing::request_id();
     admin.seal(v1::SealRequest { request_id }).await.unwrap();
-    let refused = context.with_key(&decision, |_| ()).unwrap_err();
+    let refused = context.with_key(&decision, |_| ()).err().unwrap();
     assert_eq!(refused.reason(), Some(Reason::Sealed));
     assert_eq!(context.unwrapped.len(), 0);
 }

@@ -38,6 +38,41 @@ pub(crate) struct Actor {
     pub(crate) metadata: Vec<(&'static str, String)>,
 }
 
+/// A service of a node.
+trait At {
+    fn at(node: &FakeNode) -> Self;
+}
+
+impl At for KeysService {
+    fn at(node: &FakeNode) -> Self {
+        KeysService(node.context())
+    }
+}
+
+impl At for AccessService {
+    fn at(node: &FakeNode) -> Self {
+        AccessService(node.context())
+    }
+}
+
+impl At for OperatorService {
+    fn at(node: &FakeNode) -> Self {
+        OperatorService(node.context())
+    }
+}
+
+impl At for CryptoService {
+    fn at(node: &FakeNode) -> Self {
+        CryptoService { context: node.context(), journal: node.journaled() }
+    }
+}
+
+impl At for BenchService {
+    fn at(node: &FakeNode) -> Self {
+        BenchService { context: node.context(), journal: node.journaled() }
+    }
+}
+
 /// One method an API call: request in, answer or status out.
 macro_rules! calls {
     ($($service:ident: $($method:ident($request:ident) -> $answer:ident),*;)*) => {
@@ -47,7 +82,7 @@ macro_rules! calls {
                     &self,
                     message: v1::$request,
                 ) -> Result<v1::$answer, Status> {
-                    let service = $service(self.node.context());
+                    let service = $service::at(&self.node);
                     service.$method(self.request(message)).await.map(tonic::Response::into_inner)
                 }
             )*)*

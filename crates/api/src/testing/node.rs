@@ -3,8 +3,10 @@
 use super::clock::ManualClock;
 use super::cluster::{CLUSTER, FakeCluster, Sent};
 use super::entropy::SeededEntropy;
+use super::journal::FakeJournal;
 use crate::config::ApiConfig;
 use crate::context::Context;
+use crate::journaled::Journaled;
 use crate::services::{Services, Shared};
 use conclave_core::apply::apply;
 use conclave_core::command::Proposal;
@@ -40,6 +42,7 @@ pub(crate) struct FakeNode {
     /// Barriers that were asked for.
     pub(crate) barriers: AtomicUsize,
     restarts: AtomicUsize,
+    pub(crate) journal: Arc<FakeJournal>,
 }
 
 /// What a restart loses.
@@ -47,6 +50,7 @@ pub(crate) struct FakeNode {
 struct Running {
     shared: Shared,
     services: Option<Services>,
+    journaled: Option<Arc<Journaled>>,
 }
 
 struct Applying {
@@ -70,6 +74,7 @@ impl FakeNode {
             running: RwLock::new(Running {
                 shared: shared(id, development, 0, clock),
                 services: None,
+                journaled: None,
             }),
             state: Mutex::new(Applying {
                 records: MemoryRecords::default(),
@@ -81,6 +86,7 @@ impl FakeNode {
             barriers_open: watch::Sender::new(true),
             barriers: AtomicUsize::new(0),
             restarts: AtomicUsize::new(0),
+            journal: Arc::default(),
         })
     }
 
@@ -92,6 +98,7 @@ impl FakeNode {
         observer.installed(&NoRecords, 0);
         observer.installed(&state.records, state.index);
         let replica = Arc::new(FakeReplica(self.clone()));
+        running.journaled = Some(running.shared.context().journaled(self.journal.clone()));
         running.services = Some(Services::new(running.shared.clone(), replica));
     }
 
@@ -101,6 +108,7 @@ impl FakeNode {
         let fresh = Running {
             shared: shared(self.id, self.development, restarts, &self.clock),
             services: None,
+            journaled: None,
         };
         *self.running.write().unwrap() = fresh;
         self.attach();
@@ -109,6 +117,10 @@ impl FakeNode {
 
     pub(crate) fn context(&self) -> Arc<Context> {
         self.running.read().unwrap().shared.context()
+    }
+
+    pub(crate) fn journaled(&self) -> Arc<Journaled> {
+        self.running.read().unwrap().journaled.clone().unwrap()
     }
 
     pub(crate) fn services(&self) -> Services {

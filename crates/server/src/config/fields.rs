@@ -64,6 +64,7 @@ pub const FIELDS: &[Field] = &[
     required("tls.ca", Kind::Path),
     optional("log.format", Kind::OneOf(&["json", "text"])),
     optional("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"])),
+    optional("audit.keep_mib", Kind::Number(64, 1_048_576)),
     optional("raft.heartbeat_ms", Kind::Number(10, 10_000)),
     optional("raft.election_ms", Kind::Number(30, 60_000)),
     optional("development.enabled", Kind::Flag),

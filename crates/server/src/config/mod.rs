@@ -42,6 +42,9 @@ pub struct Config {
     /// What is logged, to standard error.
     #[serde(default)]
     pub log: Log,
+    /// The journal of uses.
+    #[serde(default)]
+    pub audit: Audit,
     /// Timing of consensus.
     #[serde(default)]
     pub raft: Raft,
@@ -148,6 +151,15 @@ pub struct Log {
     pub level: String,
 }
 
+/// `[audit]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// MiB that the journal of uses in `audit/` may take on the disk, 64 to 1 048 576; the oldest
+    /// records go first. Default: 4 096, about 35 million records.
+    pub keep_mib: u64,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -201,6 +213,12 @@ impl Default for Local {
 impl Default for Log {
     fn default() -> Log {
         Log { format: LogFormat::Json, level: "info".to_owned() }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Audit {
+        Audit { keep_mib: 4_096 }
     }
 }
 

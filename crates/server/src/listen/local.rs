@@ -53,6 +53,7 @@ mod tests {
             (NotReady::Sealed, "sealed"),
             (NotReady::NoQuorum, "no_quorum"),
             (NotReady::CatchingUp, "catching_up"),
+            (NotReady::AuditBlocked, "audit_blocked"),
         ];
         for (why, word) in table {
             let (status, Json(body)) = answer(Err(why));

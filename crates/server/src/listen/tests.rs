@@ -45,7 +45,7 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let listener = TcpListener::from_std(listener).unwrap();
-                let workers = Workers::start(2, tls, router, told).unwrap();
+                let workers = Workers::start(tls, vec![router; 2], told).unwrap();
                 tokio::select! {
                     () = accept(&listener, &workers) => {}
                     _ = stopping => {}

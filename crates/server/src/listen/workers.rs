@@ -36,17 +36,15 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads that serve `router` over TLS until `hang_up` says otherwise.
+    /// Starts a thread for each of `routers` that serves it over TLS until `hang_up` says otherwise.
     ///
     /// # Errors
     /// No thread or runtime can be had.
     pub fn start(
-        count: usize,
         tls: Arc<ServerConfig>,
-        router: Router,
+        routers: Vec<Router>,
         hang_up: Arc<HangUp>,
     ) -> io::Result<Workers> {
-        let service = Arc::new(Service::new(tls, router));
         let next = AtomicUsize::new(0);
         let mut workers = Workers {
             queues: Vec::new(),
@@ -55,10 +53,11 @@ impl Workers {
             next,
             hang_up,
         };
-        for number in 1..=count.max(1) {
+        for (number, router) in (1..).zip(routers) {
+            let service = Arc::new(Service::new(tls.clone(), router));
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (queue, waiting) = mpsc::unbounded_channel();
-            let work = work(waiting, service.clone(), workers.hang_up.wishes());
+            let work = work(waiting, service, workers.hang_up.wishes());
             let name = format!("api-{number}");
             workers.runtimes.push((name.clone(), runtime.handle().clone()));
             let thread =

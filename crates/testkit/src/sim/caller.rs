@@ -36,7 +36,8 @@ macro_rules! calls {
                 ) -> Reply<v1::$answer> {
                     let request = self.request(message);
                     let ask = |routes| async move { $client::new(routes).$method(request).await };
-                    self.cluster.call(node, self.patience, ask).await
+                    let is_use = stringify!($client) == "CryptoClient";
+                    self.cluster.call(node, self.patience, is_use, ask).await
                 }
             )*)*
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use conclave_api::{ApiConfig, Services, Shared};
 use conclave_core::replica::Replica;
 use conclave_raft::{PeerSide, RaftConfig, RaftNode, Seams};
-use conclave_storage::FatalHook;
+use conclave_storage::{FatalHook, Journal, JournalConfig, Journals, OpenError};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Status;
 use tonic::service::Routes;
@@ -22,6 +22,7 @@ use super::net::{Alive, SimNet};
 use super::plan::Plan;
 use super::seat::{Life, Seat, initial_member, peer_address};
 use super::trace::{Kind, Trace};
+use super::uses::SimJournal;
 use crate::{Dice, SimDisk, TaskSpawner};
 
 /// Name of the simulated cluster, as certificates carry it.
@@ -33,6 +34,9 @@ const ELECTION: Duration = Duration::from_millis(500);
 
 /// How long a commit of the log takes on a healthy disk.
 const COMMIT: Duration = Duration::from_millis(1);
+
+/// So little that segments fill and go during a run.
+const KEEP_BYTES: u64 = 64 * 1024;
 
 /// How long members may take to do what nothing hinders.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +54,7 @@ struct Inner {
     /// Of all lives so far.
     aboves: Mutex<Vec<Above>>,
     digests: Mutex<BTreeMap<u64, BTreeMap<String, BTreeSet<u32>>>>,
+    unrecorded: Mutex<Vec<String>>,
 }
 
 /// What a caller gets.
@@ -85,6 +90,7 @@ impl SimCluster {
             lives: Mutex::default(),
             aboves: Mutex::default(),
             digests: Mutex::default(),
+            unrecorded: Mutex::default(),
         }))
     }
 
@@ -140,6 +146,11 @@ impl SimCluster {
         self.0.digests.lock().unwrap().clone()
     }
 
+    /// Operations that were answered without a record.
+    pub fn unrecorded(&self) -> Vec<String> {
+        self.0.unrecorded.lock().unwrap().clone()
+    }
+
     /// Starts the voters and waits until each has applied something.
     pub async fn form(&self) {
         for node in self.voters() {
@@ -179,6 +190,10 @@ impl SimCluster {
             return;
         }
         let (config, seams, alive, shared) = self.prepare(node);
+        let journal = match open_journal(&config, &seams, &alive) {
+            Ok(journal) => Arc::new(SimJournal::new(journal)),
+            Err(error) => return self.ended_itself(node, &alive, &error.to_string()),
+        };
         let opened = RaftNode::open(config, seams).await;
         let raft = match opened {
             Ok(raft) if alive.is() => raft,
@@ -186,8 +201,9 @@ impl SimCluster {
             Err(error) => return self.ended_itself(node, &alive, &error.to_string()),
         };
         let services = Services::new(shared, Arc::new(raft.clone()));
-        let routes = services.routes();
-        let life = Life { node, alive: alive.clone(), raft: raft.clone(), services, routes };
+        let routes = services.routes(journal.clone());
+        let (lives, replica) = (alive.clone(), raft.clone());
+        let life = Life { node, alive: lives, raft: replica, services, journal, routes };
         self.seat(node, |seat| seat.life = Some(Arc::new(life)));
         let side = Arc::new(PeerSide(raft.clone()));
         self.0.net.attach(node, peer_address(node), raft.clone(), side, alive.clone());
@@ -358,8 +374,15 @@ impl SimCluster {
         }
     }
 
-    /// Calls a node as a client does: there and back over the network, in `patience`.
-    pub async fn call<T, F, A>(&self, node: u32, patience: Duration, ask: F) -> Reply<T>
+    /// Calls a node as a client does: there and back over the network, in `patience`. `is_use`: it is an
+    /// operation of the data plane.
+    pub async fn call<T, F, A>(
+        &self,
+        node: u32,
+        patience: Duration,
+        is_use: bool,
+        ask: F,
+    ) -> Reply<T>
     where
         T: Send + 'static,
         F: FnOnce(Routes) -> A,
@@ -380,6 +403,9 @@ impl SimCluster {
             answer = &mut answering => answer,
             () = sleep_until(end) => return Reply::Unknown,
         };
+        if is_use && matches!(answer, Ok(Ok(_))) {
+            self.answered(&life);
+        }
         let Some(back) = self.0.net.client_hop() else {
             sleep_until(end).await;
             return Reply::Unknown;
@@ -389,6 +415,12 @@ impl SimCluster {
         answer.map_or(Reply::Unknown, reply)
     }
 
+    fn answered(&self, life: &Life) {
+        if let Err(what) = life.journal.answered() {
+            self.0.unrecorded.lock().unwrap().push(format!("node {}: {what}", life.node));
+        }
+    }
+
     fn seats(&self) -> MutexGuard<'_, BTreeMap<u32, Seat>> {
         self.0.seats.lock().unwrap()
     }
@@ -396,6 +428,32 @@ impl SimCluster {
     fn seat<T>(&self, node: u32, change: impl FnOnce(&mut Seat) -> T) -> T {
         change(self.seats().get_mut(&node).expect("a node of the plan"))
     }
+}
+
+/// A journal of the one runtime that a simulated node has, synced for as long as the node lives.
+fn open_journal(
+    config: &RaftConfig,
+    seams: &Seams,
+    alive: &Alive,
+) -> Result<Arc<Journal>, OpenError> {
+    let settings = JournalConfig {
+        cluster: config.cluster_name.clone(),
+        node: config.member.node_id,
+        member: config.member.member,
+        workers: 1,
+        keep_bytes: KEEP_BYTES,
+    };
+    let (disk, clock) = (seams.disk.clone(), seams.clock.clone());
+    let journals = Journals::open(disk, clock, settings, seams.fatal.clone())?;
+    let journal = journals.all()[0].clone();
+    let alive = alive.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = alive.ended() => {}
+            () = journals.keep_synced() => {}
+        }
+    });
+    Ok(journal)
 }
 
 fn reply<T>(answer: Result<tonic::Response<T>, Status>) -> Reply<T> {

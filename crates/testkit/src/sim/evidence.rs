@@ -36,6 +36,8 @@ pub struct Evidence {
     pub probes: Vec<Probe>,
     /// What clients saw that can never be: a wrong plaintext, an answer that does not fit.
     pub absurd: Vec<String>,
+    /// Operations of the data plane that were answered without a record.
+    pub unrecorded: Vec<String>,
     /// Panics of tasks, each with its place.
     pub panics: Vec<String>,
 }

@@ -27,5 +27,6 @@ mod seat;
 pub mod shrink;
 pub mod sim_clock;
 pub mod trace;
+mod uses;
 pub mod violation;
 pub mod workload;

@@ -200,6 +200,7 @@ impl Run {
             leaders: self.cluster.net().leaders(),
             probes,
             absurd: recorded.absurd,
+            unrecorded: self.cluster.unrecorded(),
             panics: Vec::new(),
         }
     }

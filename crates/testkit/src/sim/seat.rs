@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::entropy::SeededEntropy;
 use super::net::Alive;
 use super::sim_clock::SimClock;
+use super::uses::SimJournal;
 use crate::{Dice, SimDisk};
 
 /// A place in the cluster.
@@ -46,6 +47,7 @@ pub struct Life {
     pub raft: RaftNode,
     /// The services above it.
     pub services: Services,
+    pub(super) journal: Arc<SimJournal>,
     pub(super) routes: Routes,
 }
 

@@ -18,6 +18,7 @@ pub mod sealed_nodes;
 pub mod self_grant;
 #[cfg(test)]
 mod testing;
+pub mod uses_recorded;
 pub mod versions_contiguous;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ use super::violation::Violation;
 pub type Check = fn(&Evidence) -> Vec<Violation>;
 
 /// All invariants but those of the checker, under their names.
-pub const ALL: [(&str, Check); 11] = [
+pub const ALL: [(&str, Check); 12] = [
     (nobody_dies::NAME, nobody_dies::check),
     (acknowledged::NAME, acknowledged::check),
     (one_effect::NAME, one_effect::check),
@@ -43,6 +44,7 @@ pub const ALL: [(&str, Check); 11] = [
     (self_grant::NAME, self_grant::check),
     (live::NAME, live::check),
     (overlap::NAME, overlap::check),
+    (uses_recorded::NAME, uses_recorded::check),
 ];
 
 /// Violations of one invariant that are reported; the others are counted.

@@ -237,6 +237,7 @@ impl Script {
             leaders: [(1, [11].into())].into(),
             probes: vec![Probe { what: "node 1 changes a key".to_owned(), failure: None }],
             absurd: Vec::new(),
+            unrecorded: Vec::new(),
             panics: Vec::new(),
         }
     }

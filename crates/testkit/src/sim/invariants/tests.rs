@@ -52,7 +52,7 @@ fn every_invariant_has_a_name_of_its_own() {
 #[test]
 fn every_invariant_is_asked() {
     type Break = fn(&mut Evidence);
-    let breaks: [(&str, Break); 11] = [
+    let breaks: [(&str, Break); 12] = [
         (nobody_dies::NAME, |evidence| evidence.panics.push("a panic".to_owned())),
         (acknowledged::NAME, |evidence| evidence.ends.clear()),
         (one_effect::NAME, |evidence| {
@@ -83,6 +83,7 @@ fn every_invariant_is_asked() {
                 operation.returned = operation.invoked;
             }
         }),
+        (uses_recorded::NAME, |evidence| evidence.unrecorded.push("an answer".to_owned())),
     ];
     assert_eq!(breaks.map(|(name, _)| name), ALL.map(|(name, _)| name));
     for (name, break_it) in breaks {
