@@ -164,10 +164,10 @@ async fn view_and_key_are_one_state() {
     let old = context.local();
     admin.rotate_key(Actor::of_key(&key)).await.unwrap();
 
-    let newer_record = context.try_decide(&call, Action::Encrypt, &target, &old);
+    let newer_record = context.try_decide(&call, Action::Encrypt, &target, &old, &mut draft());
     assert!(matches!(newer_record, Err(Undecided::Behind)));
 
-    let decided = context.decide(&call, Action::Encrypt, &target, old).await.unwrap();
+    let decided = context.decide(&call, Action::Encrypt, &target, old, &mut draft()).await.unwrap();
     assert_eq!(decided.version(), 2);
     assert_eq!(decided.as_of, cluster.index());
 }

@@ -42,6 +42,7 @@ fn every_reason_has_its_code() {
     TOO_LARGE InvalidArgument
     INVALID_ARGUMENT InvalidArgument
     RATE_LIMITED ResourceExhausted
+    AUDIT_BLOCKED Unavailable
     "#);
 }
 

@@ -1,7 +1,6 @@
 use super::*;
 use crate::readiness::NotReady;
 use crate::testing::{Actor, FakeCluster, FakeJournal, reason, request_id as fresh_id};
-use conclave_core::mutants::Mutant;
 use conclave_formats::ciphertext::Envelope;
 use conclave_proto::v1;
 use futures::future::{join_all, poll_immediate};

@@ -12,6 +12,7 @@ use super::JournalConfig;
 use super::segment::{HEADER_BYTES, Header, HeaderError};
 use crate::database::unfinished;
 use crate::error::OpenError;
+use crate::fatal::FatalHook;
 use crate::limits::{AUDIT_SEGMENT_BYTES, AUDIT_SEGMENTS_PER_WORKER};
 use crate::seams::{Disk, OpenMode};
 
@@ -25,6 +26,7 @@ pub(super) type SegmentId = (u32, u64);
 pub(super) struct Directory {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) config: JournalConfig,
+    pub(super) fatal: FatalHook,
     clock: Arc<dyn Clock>,
     /// Segments that nobody writes any more.
     closed: Mutex<BTreeMap<SegmentId, Closed>>,
@@ -49,8 +51,9 @@ impl Directory {
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         config: JournalConfig,
+        fatal: FatalHook,
     ) -> Directory {
-        Directory { disk, config, clock, closed: Mutex::default() }
+        Directory { disk, config, fatal, clock, closed: Mutex::default() }
     }
 
     /// Makes the directory if it is not there, removes what was never finished, and lists the segments.
@@ -119,10 +122,19 @@ impl Directory {
         }
         let file = self.disk.open(&unfinished, OpenMode::New)?;
         file.write(0, &bytes)?;
-        file.sync_data()?;
+        self.synced(file.sync_data())?;
         self.disk.rename(&unfinished, &name)?;
-        self.disk.sync_dir(AUDIT_DIRECTORY)?;
+        self.synced(self.disk.sync_dir(AUDIT_DIRECTORY))?;
         Ok(Open { file: file.into(), begun_ms, end: header.end(link) })
+    }
+
+    /// A sync that fails ends the node: what was written before may be lost, a second sync would not say
+    /// so, and nothing could be said of it any more.
+    pub(super) fn synced(&self, result: io::Result<()>) -> io::Result<()> {
+        if let Err(error) = &result {
+            self.fatal.raise(&format!("{AUDIT_DIRECTORY}: a sync failed: {error}"));
+        }
+        result
     }
 
     /// A segment is full.

@@ -61,7 +61,7 @@ impl Journals {
         fatal: FatalHook,
     ) -> Result<Journals, OpenError> {
         let work = Arc::new(Notify::new());
-        let journals = open::open(disk, clock, config, &work)?;
+        let journals = open::open(disk, clock, config, &fatal, &work)?;
         Ok(Journals { journals, work, fatal })
     }
 
@@ -70,14 +70,9 @@ impl Journals {
         &self.journals
     }
 
-    /// Syncs what was written since the last time. A sync that fails ends the node: what was written
-    /// before may be lost, and nothing could be said of it any more.
+    /// Syncs what was written since the last time. A sync that fails ends the node.
     pub fn sync(&self) {
-        for journal in &self.journals {
-            if let Err(error) = journal.sync() {
-                self.fatal.raise(&format!("{AUDIT_DIRECTORY}: a sync failed: {error}"));
-            }
-        }
+        self.journals.iter().for_each(|journal| journal.sync());
     }
 
     /// Syncs whatever is written at most [`AUDIT_SYNC_INTERVAL`] later, and looks whether a journal

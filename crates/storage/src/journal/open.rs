@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use conclave_core::journal::Position;
+use conclave_core::journal::{FrameError, Position};
 use conclave_core::seams::Clock;
 use tokio::sync::Notify;
 
@@ -12,6 +12,7 @@ use super::directory::{Directory, SegmentId, name, newer};
 use super::segment::{self, Header, HeaderError, Scan};
 use super::worker::{Active, Journal};
 use crate::error::OpenError;
+use crate::fatal::FatalHook;
 use crate::seams::Disk;
 
 /// Where a chain goes on.
@@ -29,10 +30,11 @@ pub(super) fn open(
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     config: JournalConfig,
+    fatal: &FatalHook,
     work: &Arc<Notify>,
 ) -> Result<Vec<Arc<Journal>>, OpenError> {
     let workers = config.workers.max(1);
-    let directory = Arc::new(Directory::new(disk, clock, config));
+    let directory = Arc::new(Directory::new(disk, clock, config, fatal.clone()));
     let found =
         directory.list().map_err(OpenError::directory(super::AUDIT_DIRECTORY, "list it"))?;
     let mut of_worker: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
@@ -91,9 +93,9 @@ fn look(directory: &Directory, id: SegmentId) -> Result<Goes, OpenError> {
     };
     let Scan { whole, position, rest } = segment::scan(&bytes, header.end(link));
     if let Some(rest) = rest {
-        if let Some(beyond) = rest.beyond {
+        if rest.beyond.is_some() || rest.error != FrameError::Short {
             damaged(id, whole, &rest.error.to_string());
-            return Ok(Goes::After(beyond));
+            return Ok(Goes::After(rest.beyond.unwrap_or(position)));
         }
         tracing::warn!(
             segment = name(id),
@@ -124,7 +126,7 @@ fn damaged(id: SegmentId, offset: usize, what: &str) {
         segment = name(id),
         offset,
         what,
-        "a segment of the journal of uses is damaged in its middle, by a crash of the machine (then \
+        "a segment of the journal of uses is damaged, by a crash of the machine (then \
          only what was younger than a moment is lost) or otherwise: it is kept as it is, and the \
          journal goes on in a new one"
     );

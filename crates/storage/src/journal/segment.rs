@@ -60,8 +60,8 @@ pub(super) struct Scan {
 pub(super) struct Rest {
     /// Why not.
     pub(super) error: FrameError,
-    /// Where the chain stands after the last whole record behind them. `None`: there is none, so this
-    /// is the end of a write that was cut off.
+    /// Where the chain stands after the last whole record behind them. `None`: there is none. If the
+    /// file also ends within a record, this is a write that was cut off.
     pub(super) beyond: Option<Position>,
 }
 

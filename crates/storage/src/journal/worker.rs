@@ -52,15 +52,16 @@ impl Journal {
     }
 
     /// Syncs what was written, if anything was. The lock is not held meanwhile.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(&self) {
         let file = {
             let mut active = self.active();
             if !std::mem::take(&mut active.dirty) {
-                return Ok(());
+                return;
             }
             active.file.clone()
         };
-        file.sync_data()
+        // Whoever cannot go on has been told.
+        let _ = self.directory.synced(file.sync_data());
     }
 
     /// Looks whether a blocked journal can be written again.
@@ -85,7 +86,7 @@ impl Journal {
     /// Goes on in a new segment. The old one is durable before: a chain never loses its middle to a
     /// crash of the machine. That is a sync on the path of calls, once for half a million of them.
     fn rotate(&self, active: &mut Active) -> io::Result<()> {
-        active.file.sync_data()?;
+        self.directory.synced(active.file.sync_data())?;
         let id = (self.worker, active.number + 1);
         let next = self.directory.create(id, active.position, active.bytes)?;
         let closed = Closed { begun_ms: active.begun_ms, bytes: active.bytes };
