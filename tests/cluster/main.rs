@@ -11,3 +11,4 @@ mod files;
 mod hierarchy;
 mod quorum;
 mod secrets;
+mod uses;
