@@ -109,7 +109,7 @@ const ETCD: &str = "etcd_put_64";
 const FSYNC: &str = "fsync";
 
 /// Everything that is measured, in the order of a round: what is compared stands close together.
-pub const MEASUREMENTS: [Measurement; 17] = [
+pub const MEASUREMENTS: [Measurement; 18] = [
     measure("idle", Work::Idle, 0),
     measure("cipher", Work::Cipher, 1),
     measure(ECHO, Work::Echo(EchoDepth::Bare), 64),
@@ -117,6 +117,7 @@ pub const MEASUREMENTS: [Measurement; 17] = [
     measure("echo_barrier", Work::Echo(EchoDepth::Barrier), 64),
     measure("echo_permitted", Work::Echo(EchoDepth::Permitted), 64),
     measure("echo_encrypted", Work::Echo(EchoDepth::Encrypted), 64),
+    measure("echo_audited", Work::Echo(EchoDepth::Audited), 64),
     measure(ENCRYPT, Work::Encrypt(Where::Leader), 64),
     measure("encrypt_follower_64", Work::Encrypt(Where::Follower), 64),
     measure("encrypt_all_64", Work::Encrypt(Where::All), 64),
@@ -130,12 +131,13 @@ pub const MEASUREMENTS: [Measurement; 17] = [
 ];
 
 /// Every figure of the report.
-pub const ROWS: [Row; 24] = [
+pub const ROWS: [Row; 25] = [
     row("echo", ECHO, Figure::Rate),
     row("echo_authenticated", "echo_authenticated", Figure::Rate).beside(ECHO),
     row("echo_barrier", "echo_barrier", Figure::Rate).beside(ECHO),
     row("echo_permitted", "echo_permitted", Figure::Rate).beside(ECHO),
     row("echo_encrypted", "echo_encrypted", Figure::Rate).beside(ECHO),
+    row("echo_audited", "echo_audited", Figure::Rate).beside(ECHO),
     row(ENCRYPT, ENCRYPT, Figure::Rate).beside(ECHO).least(0.7),
     row("encrypt_leader_64_cpu", ENCRYPT, Figure::Cpu).beside(ECHO).most(1.6),
     row("encrypt_follower_64", "encrypt_follower_64", Figure::Rate).beside(ECHO),
