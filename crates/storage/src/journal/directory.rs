@@ -1,8 +1,8 @@
 //! The segments of all workers in `audit/`: their names, making one, and the bound over all of them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{io, mem};
 
 use conclave_core::journal::Position;
 use conclave_core::seams::Clock;
@@ -182,9 +182,7 @@ impl Directory {
 /// begun first. So a wall clock that was wrong never lets a chain lose its middle.
 fn oldest(closed: &BTreeMap<SegmentId, Closed>) -> Option<SegmentId> {
     let mut before = None;
-    let firsts = closed
-        .iter()
-        .filter(|((worker, _), _)| mem::replace(&mut before, Some(*worker)) != Some(*worker));
+    let firsts = closed.iter().filter(|((worker, _), _)| before.replace(*worker) != Some(*worker));
     firsts.min_by_key(|(_, segment)| segment.begun_ms).map(|(id, _)| *id)
 }
 
