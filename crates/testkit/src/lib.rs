@@ -7,6 +7,7 @@ mod clock;
 mod dice;
 mod disk;
 mod fatal;
+pub mod measure;
 pub mod sim;
 mod spawner;
 
