@@ -94,7 +94,7 @@ fn every_rule_looks_at_something() {
 fn tree() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let mut files = Vec::new();
-    for folder in ["crates", "jepsen-like", "tests", "docs"] {
+    for folder in ["crates", "jepsen-like", "tests", "benches", "docs"] {
         collect(root, &root.join(folder), &mut files);
     }
     files.sort();
