@@ -6,6 +6,7 @@ use std::time::Duration;
 use conclave_api::{ApiConfig, CertificateIdentity, PeerIdentity, Services, Shared};
 use conclave_core::command::{Caller, Command, CredentialRef, Entry, Proposal, Stamp};
 use conclave_core::ids::{KeyId, RequestId, TokenId};
+use conclave_core::journal::UseJournal;
 use conclave_core::state::State;
 use conclave_crypto::node_key::NodeKey;
 use conclave_formats::names::CertName;
@@ -15,14 +16,15 @@ use conclave_proto::v1::access_client::AccessClient;
 use conclave_proto::v1::bind_role_request::Subject as Whom;
 use conclave_proto::v1::keys_client::KeysClient;
 use conclave_proto::v1::operator_client::OperatorClient;
+use conclave_storage::{JournalConfig, Journals};
 use tokio::runtime::{Builder, RngSeed, Runtime};
 use tonic::Request;
 use tonic::service::Routes;
 use uuid::Uuid;
 
 use super::node::{Machine, Node};
-use crate::ManualClock;
 use crate::sim::entropy::SeededEntropy;
+use crate::{FatalLog, ManualClock, SimDisk};
 
 /// Name of the key.
 pub(super) const KEY: &str = "orders";
@@ -59,10 +61,10 @@ impl Subject {
         let entropy = Arc::new(SeededEntropy::new(1));
         let node_key = NodeKey::generate(&*entropy);
         let shared = Shared::new(config(), clock.clone(), entropy, node_key);
-        let node = Arc::new(Node::new(clock));
+        let node = Arc::new(Node::new(clock.clone()));
         node.tell(&shared.observer());
         let services = Services::new(shared, node.clone());
-        let routes = services.routes();
+        let routes = services.routes(journal(clock));
         let mut subject = Subject { runtime, routes, node, token: String::new(), requests: 0 };
         subject.set_up();
         assert!(!services.is_sealed(), "the share has opened it");
@@ -187,6 +189,20 @@ fn request<T>(message: T, token: &str) -> Request<T> {
         request.metadata_mut().insert("authorization", value);
     }
     request
+}
+
+/// The journal of a node with one worker, on a disk in memory.
+fn journal(clock: Arc<ManualClock>) -> Arc<dyn UseJournal> {
+    let settings = JournalConfig {
+        cluster: CLUSTER.to_owned(),
+        node: 1,
+        member: 1,
+        workers: 1,
+        keep_bytes: 1 << 30,
+    };
+    let disk = Arc::new(SimDisk::default());
+    let journals = Journals::open(disk, clock, settings, FatalLog::default().hook());
+    journals.expect("an empty disk").all()[0].clone()
 }
 
 fn config() -> ApiConfig {
