@@ -75,7 +75,7 @@ async fn ask(
         start: 1,
         to: None,
     };
-    let mut call = tonic::Request::new(Frame { body: codec::encode(&Request::ReadIndex) });
+    let mut call = tonic::Request::new(Frame { body: codec::encode(&Request::ReadIndex(None)) });
     call.set_timeout(Duration::from_secs(10));
     let header = MetadataValue::from_bytes(&codec::encode(&header));
     call.metadata_mut().insert_bin("conclave-peer-bin", header);

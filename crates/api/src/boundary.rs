@@ -4,6 +4,7 @@
 use crate::call::{Call, INDEX};
 use crate::context::Context;
 use crate::error::ApiError;
+use crate::rounds::Rounds;
 use conclave_core::reason::Reason;
 use conclave_formats::limits::MAX_MESSAGE;
 use http::{HeaderValue, Request, Response};
@@ -22,6 +23,7 @@ use tower::Service;
 pub(crate) struct Boundary<S> {
     inner: S,
     context: Arc<Context>,
+    rounds: Arc<Rounds>,
     admission: Admission,
 }
 
@@ -35,8 +37,13 @@ pub(crate) enum Admission {
 }
 
 impl<S> Boundary<S> {
-    pub(crate) fn new(inner: S, context: Arc<Context>, admission: Admission) -> Boundary<S> {
-        Boundary { inner, context, admission }
+    pub(crate) fn new(
+        inner: S,
+        context: Arc<Context>,
+        rounds: &Arc<Rounds>,
+        admission: Admission,
+    ) -> Boundary<S> {
+        Boundary { inner, context, rounds: rounds.clone(), admission }
     }
 }
 
@@ -60,7 +67,8 @@ where
         self.inner.poll_ready(task)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        request.extensions_mut().insert(self.rounds.clone());
         // The clone that was polled ready serves this request, the fresh one the next.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);

@@ -5,7 +5,9 @@ use crate::credential::{self, Claim};
 use crate::deadline::Deadline;
 use crate::error::ApiError;
 use crate::identity::PeerIdentity;
+use crate::rounds::Rounds;
 use http::{Extensions, HeaderMap};
+use std::sync::Arc;
 use tonic::Request;
 
 /// Applied index that the caller has seen and wants to be covered.
@@ -22,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Deadline,
     /// See [`MIN_INDEX`].
     pub(crate) min_index: Option<u64>,
+    /// Those of the runtime that serves it.
+    pub(crate) rounds: Arc<Rounds>,
 }
 
 impl Call {
@@ -42,6 +46,7 @@ impl Call {
             peer,
             deadline: Deadline::of(headers, &context.clock)?,
             min_index: min_index(headers)?,
+            rounds: extensions.get().cloned().unwrap_or_default(),
         })
     }
 

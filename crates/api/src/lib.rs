@@ -18,6 +18,7 @@ mod readiness;
 mod services;
 
 mod access;
+mod batch;
 mod bench;
 mod boundary;
 mod call;
@@ -38,6 +39,7 @@ mod observer;
 mod operator;
 mod rate_limit;
 mod render;
+mod rounds;
 mod seal;
 mod seal_state;
 mod status;

@@ -7,6 +7,7 @@ use crate::journaled::Draft;
 use conclave_core::access::{self, Authenticated, Authorized};
 use conclave_core::command::Caller;
 use conclave_core::mutants::Mutant;
+use conclave_core::replica::Barrier;
 use conclave_core::roles::Action;
 use conclave_core::view::View;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ impl Context {
         if Mutant::NoReadBarrier.active() {
             return Ok(self.local());
         }
-        let moment = self.barrier(call.deadline.remaining()).await?;
+        let barrier = call.rounds.barrier(self.replica(), call.deadline.remaining()).await?;
+        let moment = self.covered(barrier);
         // A barrier covers whatever any node has ever answered with.
         match call.min_index {
             Some(seen) if seen > moment.covers => Err(ApiError::field(
@@ -39,11 +41,14 @@ impl Context {
 
     /// A barrier on its own.
     pub(crate) async fn barrier(&self, timeout: Duration) -> Result<Covered, ApiError> {
-        let barrier = self.replica().read_barrier(timeout).await?;
+        Ok(self.covered(self.replica().read_barrier(timeout).await?))
+    }
+
+    fn covered(&self, barrier: Barrier) -> Covered {
         // The observer is told before an index is published to barriers: the view is at or above it.
         let view = self.view.load_full();
         let now_ms = view.cluster_time_ms().max(barrier.time_ms);
-        Ok(Covered { moment: Moment { view, now_ms }, covers: barrier.index })
+        Covered { moment: Moment { view, now_ms }, covers: barrier.index }
     }
 
     /// What this node knows without asking anybody: only for what is judged again later.

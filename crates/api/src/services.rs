@@ -76,6 +76,7 @@ impl Services {
     /// its own: calls that are answered in one turn of it share a write.
     pub fn routes(&self, journal: Arc<dyn UseJournal>) -> Routes {
         let context = || self.0.clone();
+        let rounds = Arc::default();
         let journal = self.0.journaled(journal);
         let open = Admission::Open;
         let keys = KeysServer::new(KeysService(context())).max_decoding_message_size(MAX_MESSAGE);
@@ -92,16 +93,16 @@ impl Services {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .expect("the descriptors were made by this build");
-        let mut routes = Routes::new(Boundary::new(keys, context(), open))
-            .add_service(Boundary::new(crypto, context(), open))
-            .add_service(Boundary::new(access, context(), open))
-            .add_service(Boundary::new(operator, context(), open))
-            .add_service(Boundary::new(health, context(), open))
-            .add_service(Boundary::new(reflection, context(), Admission::Authenticated));
+        let mut routes = Routes::new(Boundary::new(keys, context(), &rounds, open))
+            .add_service(Boundary::new(crypto, context(), &rounds, open))
+            .add_service(Boundary::new(access, context(), &rounds, open))
+            .add_service(Boundary::new(operator, context(), &rounds, open))
+            .add_service(Boundary::new(health, context(), &rounds, open))
+            .add_service(Boundary::new(reflection, context(), &rounds, Admission::Authenticated));
         if self.0.config.development {
             let bench = BenchServer::new(BenchService { context: context(), journal })
                 .max_decoding_message_size(MAX_MESSAGE);
-            routes = routes.add_service(Boundary::new(bench, context(), open));
+            routes = routes.add_service(Boundary::new(bench, context(), &rounds, open));
         }
         routes.prepare()
     }

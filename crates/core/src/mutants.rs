@@ -8,6 +8,8 @@ pub enum Mutant {
     NoReadBarrier,
     /// A request joins a barrier round that has already been sent.
     JoinSentRound,
+    /// A member confirms a leadership that it has helped to end.
+    ConfirmBlindly,
     /// A request is authorized from the view it finds on arrival, before its barrier.
     AuthorizeBeforeBarrier,
     /// The request memory forgets: a repeat has a second effect.
@@ -42,9 +44,10 @@ pub enum Mutant {
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Mutant; 17] = [
+    pub const ALL: [Mutant; 18] = [
         Mutant::NoReadBarrier,
         Mutant::JoinSentRound,
+        Mutant::ConfirmBlindly,
         Mutant::AuthorizeBeforeBarrier,
         Mutant::ForgetRequests,
         Mutant::TrustCredential,
@@ -67,6 +70,7 @@ impl Mutant {
         match self {
             Mutant::NoReadBarrier => "no_read_barrier",
             Mutant::JoinSentRound => "join_sent_round",
+            Mutant::ConfirmBlindly => "confirm_blindly",
             Mutant::AuthorizeBeforeBarrier => "authorize_before_barrier",
             Mutant::ForgetRequests => "forget_requests",
             Mutant::TrustCredential => "trust_credential",

@@ -1,5 +1,6 @@
 //! What a member does when another reaches it.
 
+use crate::leadership::Word;
 use crate::machine::receive;
 use crate::node::Inner;
 use crate::transport::{Handler, NotAdmitted};
@@ -164,10 +165,20 @@ impl Inner {
                 let from = MemberId(from.member);
                 Ok(Answer::Seal(self.seams.seal.answer(from, message).await))
             }
-            Request::ReadIndex => Ok(match self.read_index_here().await {
-                Some(barrier) => Answer::ReadIndex(barrier),
-                None => Answer::NotNow("this member does not lead".to_owned()),
-            }),
+            Request::ReadIndex(newest) => {
+                let word = Word { voter: from.member, newest };
+                Ok(match self.read_index_here(Some(word)).await {
+                    Some(barrier) => Answer::ReadIndex(barrier),
+                    None => Answer::NotNow("this member does not lead".to_owned()),
+                })
+            }
+            Request::Confirm(leadership) if leadership.leader != from.member => {
+                Err(NotAdmitted("a member asks for its own leadership only".to_owned()))
+            }
+            Request::Confirm(_) if self.raft.get().is_none() => {
+                Ok(Answer::NotNow(STARTING.to_owned()))
+            }
+            Request::Confirm(leadership) => Ok(Answer::Confirmed(self.confirms(leadership))),
             Request::Propose(proposal) => {
                 let deadline = Instant::now() + FORWARDED_TIMEOUT;
                 let proposed = match self.leader() {

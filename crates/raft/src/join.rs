@@ -140,11 +140,11 @@ impl Inner {
     }
 
     /// The membership: that of the running consensus, else that of the state file.
-    pub(crate) fn membership(&self) -> io::Result<Membership> {
-        if let Some(metrics) = self.metrics() {
-            return Ok(metrics.membership_config.as_ref().clone());
+    pub(crate) fn membership(&self) -> io::Result<Arc<Membership>> {
+        match self.server(|server| server.membership_config.clone()) {
+            Some(membership) => Ok(membership),
+            None => Ok(Arc::new(read_applied(&self.state.read())?.membership)),
         }
-        Ok(read_applied(&self.state.read())?.membership)
     }
 }
 

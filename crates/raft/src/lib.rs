@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`types`] (what the library is instantiated with), [`node`] (a member),
 //! [`transport`] (the seam of the network) and `grpc` (its implementation), `join` (before a member
-//! takes part), `machine` (the applier), `barrier` and `propose` (reads and writes).
+//! takes part), `machine` (the applier), `barrier`, [`leadership`] and `propose` (reads and writes).
 //!
 //! Deliberately absent: what a command means, ciphers, anything of the API.
 
@@ -14,6 +14,7 @@ pub mod grpc;
 mod hand_on;
 mod handler;
 mod join;
+pub mod leadership;
 pub mod log_store;
 pub mod machine;
 mod network;

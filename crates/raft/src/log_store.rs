@@ -1,6 +1,7 @@
 //! The Raft log and vote on [`LogFile`]: one ordered queue for votes, entries, truncation and purge.
 
 use crate::config::BYTES_PER_APPEND;
+use crate::leadership::Promise;
 use crate::machine::StateSync;
 use crate::types::{LogEntry, LogId, TypeConfig, Vote, io_error};
 use conclave_core::codec;
@@ -21,12 +22,14 @@ const PURGED: MetaKey = MetaKey::new("purged");
 pub struct LogStore {
     log: LogFile,
     state: StateSync,
+    promise: Promise,
 }
 
 impl LogStore {
-    /// Binds a log file; `state` is asked before anything is purged.
-    pub fn new(log: LogFile, state: StateSync) -> Self {
-        Self { log, state }
+    /// Binds a log file; `state` is asked before anything is purged, `promise` is told of
+    /// every vote before it is given.
+    pub fn new(log: LogFile, state: StateSync, promise: Promise) -> Self {
+        Self { log, state, promise }
     }
 }
 
@@ -81,6 +84,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        self.promise.raise(vote);
         self.log.write_meta(vec![(VOTE, Some(codec::encode(vote)))]).await.map_err(io_error)
     }
 

@@ -3,11 +3,12 @@
 use crate::barrier;
 use crate::config::{RaftConfig, Seams};
 use crate::join;
+use crate::leadership::Promise;
 use crate::log_store::LogStore;
 use crate::machine::{Applier, ApplierParts, Digests, Machine, StateSync};
 use crate::network::Network;
 use crate::transport::Transport;
-use crate::types::{Metrics, Raft, Runtime, io_error};
+use crate::types::{Metrics, Raft, Runtime, ServerMetrics, io_error};
 use crate::witness::Witness;
 use arc_swap::ArcSwapOption;
 use conclave_core::ids::MemberId;
@@ -60,6 +61,9 @@ pub(crate) struct Inner {
     pub(crate) applied: watch::Receiver<Option<u64>>,
     pub(crate) digests: Arc<Digests>,
     pub(crate) witness: Arc<Witness>,
+    pub(crate) promise: Promise,
+    /// Who confirmed this member's leadership the last time.
+    pub(crate) confirmers: std::sync::Mutex<std::collections::BTreeSet<u64>>,
     pub(crate) incarnation: u64,
     pub(crate) cluster_id: ArcSwapOption<Uuid>,
     pub(crate) transport: OnceLock<Arc<dyn Transport>>,
@@ -100,6 +104,7 @@ impl RaftNode {
         let machine =
             Machine::new(state.clone(), applier.clone(), snapshots, seams.spawner.clone());
         let witness = Arc::new(Witness::open(log.clone())?);
+        let promise = Promise::open(&log)?;
         let inner = Arc::new(Inner {
             cluster_id: ArcSwapOption::from_pointee(config.cluster_id),
             config,
@@ -111,6 +116,8 @@ impl RaftNode {
             applied,
             digests,
             witness,
+            promise,
+            confirmers: std::sync::Mutex::default(),
             incarnation,
             transport: OnceLock::new(),
             raft: OnceLock::new(),
@@ -236,12 +243,18 @@ impl Inner {
         self.raft.get().map(|raft| raft.metrics().borrow_watched().clone())
     }
 
+    /// What this member is at present, without a copy: asked in each message and each barrier round.
+    pub(crate) fn server<T>(&self, look: impl FnOnce(&ServerMetrics) -> T) -> Option<T> {
+        self.raft.get().map(|raft| look(&raft.server_metrics().borrow_watched()))
+    }
+
     /// The leader that this member knows of.
     pub(crate) fn leader(&self) -> Option<(u64, Member)> {
-        let metrics = self.metrics()?;
-        let id = metrics.current_leader?;
-        let node = metrics.membership_config.membership().get_node(&id)?.clone();
-        Some((id, node))
+        self.server(|server| {
+            let id = server.current_leader?;
+            let node = server.membership_config.membership().get_node(&id)?.clone();
+            Some((id, node))
+        })?
     }
 
     /// Waits until this member has applied `index`; false when it stops before.
@@ -264,7 +277,7 @@ impl Inner {
     pub(crate) async fn start_library(&self, transport: Arc<dyn Transport>) -> io::Result<Raft> {
         let library = Arc::new(self.config.library().validate().map_err(io_error)?);
         let network = Network { transport, witness: self.witness.clone() };
-        let store = LogStore::new(self.log.clone(), self.applier.clone());
+        let store = LogStore::new(self.log.clone(), self.applier.clone(), self.promise.clone());
         let machine = self.machine.clone();
         let starting = Raft::new(self.member_id().0, library, network, store, machine);
         let raft = Runtime::scope(self.next_seed(), starting).await.map_err(io_error)?;

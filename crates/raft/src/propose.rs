@@ -12,7 +12,6 @@ use crate::wire::{Answer, Proposed, Request};
 use conclave_core::command::{Entry, Proposal, Stamp};
 use conclave_core::outcome::Applied;
 use conclave_core::replica::{Barrier, ProposeError, Unavailable};
-use openraft::ReadPolicy;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use tokio::time::Instant;
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A round of a read barrier that takes longer than this is asked again: its leader may be gone.
-const ROUND_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Inner {
     /// Hands a proposal to the leader until it is answered or the time is over.
@@ -111,12 +110,13 @@ impl Inner {
         let round = match self.leader() {
             None => None,
             Some((leader, _)) if leader == self.member_id().0 => {
-                tokio::time::timeout(ROUND_TIMEOUT, self.read_index_here()).await.ok().flatten()
+                tokio::time::timeout(ROUND_TIMEOUT, self.read_index_here(None)).await.ok().flatten()
             }
             Some((leader, node)) => {
                 let transport = self.transport()?;
                 let to = target_of(leader, &node);
-                let asked = transport.call(to, Request::ReadIndex, ROUND_TIMEOUT);
+                let question = Request::ReadIndex(self.promise.newest());
+                let asked = transport.call(to, question, ROUND_TIMEOUT);
                 tokio::select! {
                     biased;
                     answer = asked => match answer {
@@ -136,14 +136,6 @@ impl Inner {
         round
     }
 
-    /// A fresh read index, as the leader; `None` if this member cannot prove that it leads.
-    pub(crate) async fn read_index_here(&self) -> Option<Barrier> {
-        let raft = self.raft.get()?;
-        let point = raft.get_read_linearizer(ReadPolicy::ReadIndex).await.ok()?;
-        let time_ms = self.now_ms();
-        Some(Barrier { index: point.read_log_id().index(), time_ms })
-    }
-
     fn skip_round() -> bool {
         conclave_core::mutants::Mutant::NoReadBarrier.active()
     }
@@ -158,7 +150,7 @@ impl Inner {
         let Some(raft) = self.raft.get() else {
             return std::future::pending().await;
         };
-        let mut metrics = raft.metrics();
+        let mut metrics = raft.server_metrics();
         loop {
             let now = metrics.borrow_and_update().current_leader;
             if now.is_some_and(|now| now != leader) {
@@ -175,7 +167,7 @@ impl Inner {
         let pause = tokio::time::sleep(RETRY_PAUSE);
         match self.raft.get() {
             Some(raft) if self.leader().is_none() => {
-                let mut metrics = raft.metrics();
+                let mut metrics = raft.server_metrics();
                 tokio::pin!(pause);
                 loop {
                     tokio::select! {

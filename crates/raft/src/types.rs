@@ -41,6 +41,8 @@ pub type Membership = openraft::type_config::alias::StoredMembershipOf<TypeConfi
 pub type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
 /// Metrics of the library.
 pub type Metrics = openraft::RaftMetrics<TypeConfig>;
+/// The part of them that seldom changes.
+pub type ServerMetrics = openraft::metrics::RaftServerMetrics<TypeConfig>;
 /// A request to append.
 pub type AppendRequest = openraft::raft::AppendEntriesRequest<TypeConfig>;
 /// Its answer.

@@ -65,6 +65,27 @@ pub fn leadership(append: &[u8]) -> Option<(u64, u64)> {
     vote.committed.then_some((vote.leader_id.term, vote.leader_id.voted_for))
 }
 
+/// Who leads in a term; as a vote: who was voted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leadership {
+    /// The term.
+    pub term: u64,
+    /// The member.
+    pub leader: u64,
+}
+
+impl Leadership {
+    pub(crate) fn of(vote: &Vote) -> Leadership {
+        Leadership { term: vote.leader_id.term, leader: vote.leader_id.voted_for }
+    }
+
+    /// Whether a member with this newest vote may have helped another one to lead: in a later term, or
+    /// in this one, in which it cannot vote for this leader any more.
+    pub fn is_surpassed(self, newest: Option<Leadership>) -> bool {
+        newest.is_some_and(|newest| newest.term >= self.term && newest != self)
+    }
+}
+
 /// A question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Request {
@@ -78,8 +99,10 @@ pub enum Request {
     PreVote(VoteRequest<TypeConfig>),
     /// Take leadership over.
     TransferLeader(TransferLeaderRequest<TypeConfig>),
-    /// A fresh read index.
-    ReadIndex,
+    /// A fresh read index; with the newest vote that the asking member has given when it asks.
+    ReadIndex(Option<Leadership>),
+    /// Have you given no vote that surpasses this leadership?
+    Confirm(Leadership),
     /// Propose for me.
     Propose(Box<Proposal>),
     /// What do you say of yourself? With the index to report the digest of, and how long to wait for
@@ -102,6 +125,8 @@ pub enum Answer {
     TransferLeader(TransferLeaderResponse<TypeConfig>),
     /// To [`Request::ReadIndex`].
     ReadIndex(Barrier),
+    /// To [`Request::Confirm`].
+    Confirmed(bool),
     /// To [`Request::Propose`].
     Proposed(Proposed),
     /// To [`Request::Report`].

@@ -1,11 +1,13 @@
 //! Reaching other members.
 
+use super::lane::{Lane, Question};
 use super::tls::{PeerTls, node_named};
 use super::{FRAME_LIMIT, frame, put_header, unframe};
 use crate::RaftNode;
 use crate::node::Inner;
 use crate::transport::{AppendAnswers, Target, Transport, TransportError};
-use crate::wire::{Answer, Header, PROTOCOL, Request, SnapshotAnswer, SnapshotHead};
+use crate::wire::{Answer, Header, Request, SnapshotAnswer, SnapshotHead};
+use conclave_core::codec;
 use conclave_core::replica::BoxFuture;
 use conclave_proto::peer::{Frame, peer_client::PeerClient};
 use conclave_storage::SnapshotFile;
@@ -17,7 +19,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -36,7 +38,14 @@ const SNAPSHOT_CHUNK: usize = 256 * 1024;
 pub struct GrpcTransport {
     node: Weak<Inner>,
     tls: PeerTls,
-    channels: Mutex<BTreeMap<Target, Channel>>,
+    peers: Mutex<BTreeMap<Target, Peer>>,
+}
+
+/// The connection to a member.
+struct Peer {
+    channel: Channel,
+    /// The stream for short questions, once one was asked.
+    lane: Option<Lane>,
 }
 
 /// Marks an error of connecting, so that "not sent" can be told from "lost".
@@ -48,36 +57,66 @@ impl GrpcTransport {
     /// For a member; lives as long as it.
     pub fn new(node: &RaftNode, tls: PeerTls) -> Arc<GrpcTransport> {
         let node = Arc::downgrade(&node.inner);
-        Arc::new(GrpcTransport { node, tls, channels: Mutex::default() })
+        Arc::new(GrpcTransport { node, tls, peers: Mutex::default() })
     }
 
     fn client(&self, to: &Target) -> Result<(PeerClient<Channel>, Header), TransportError> {
-        let node = self.node.upgrade().ok_or_else(|| not_sent("the node is stopping"))?;
-        let header = Header {
-            protocol: PROTOCOL,
-            cluster_name: node.config.cluster_name.clone(),
-            cluster_id: node.cluster_id.load().as_deref().copied(),
-            node_id: node.config.member.node_id,
-            member: node.member_id().0,
-            incarnation: node.incarnation,
-            start: node.config.seed,
-            to: to.member,
-        };
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let channel = match channels.get(to) {
-            Some(channel) => channel.clone(),
-            None => {
-                let cluster = header.cluster_name.clone();
-                let channel = open(to.clone(), cluster, self.tls.client.clone())?;
-                channels.insert(to.clone(), channel.clone());
-                channel
-            }
-        };
-        let client = PeerClient::new(channel)
-            .max_decoding_message_size(FRAME_LIMIT)
-            .max_encoding_message_size(FRAME_LIMIT);
-        Ok((client, header))
+        let node = self.node()?;
+        let mut peers = self.lock();
+        let channel = self.peer(&mut peers, to, &node)?.channel.clone();
+        Ok((client(channel), Header::of(&node, to.member)))
     }
+
+    /// Asks on the stream for short questions, a new one if the last has ended.
+    fn ask(&self, to: &Target, body: Vec<u8>) -> Result<Question, TransportError> {
+        let node = self.node()?;
+        let mut peers = self.lock();
+        let peer = self.peer(&mut peers, to, &node)?;
+        if let Some(question) = peer.lane.as_ref().and_then(|lane| lane.ask(body.clone())) {
+            return Ok(question);
+        }
+        let _entered = node.inner.runtime.enter();
+        let header = Header::of(&node, to.member);
+        let open = |letters| with_header(letters, &header);
+        let lane = peer.lane.insert(Lane::open(client(peer.channel.clone()), open));
+        lane.ask(body).ok_or_else(|| lost("the stream has ended"))
+    }
+
+    /// The connection to a member. It lives on the thread of consensus, whoever asks first.
+    fn peer<'p>(
+        &self,
+        peers: &'p mut BTreeMap<Target, Peer>,
+        to: &Target,
+        node: &RaftNode,
+    ) -> Result<&'p mut Peer, TransportError> {
+        if !peers.contains_key(to) {
+            let _entered = node.inner.runtime.enter();
+            let cluster = node.inner.config.cluster_name.clone();
+            let channel = open(to.clone(), cluster, self.tls.client.clone())?;
+            peers.insert(to.clone(), Peer { channel, lane: None });
+        }
+        peers.get_mut(to).ok_or_else(|| not_sent("the node is stopping"))
+    }
+
+    fn node(&self) -> Result<RaftNode, TransportError> {
+        let inner = self.node.upgrade().ok_or_else(|| not_sent("the node is stopping"))?;
+        Ok(RaftNode { inner })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Target, Peer>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(channel: Channel) -> PeerClient<Channel> {
+    PeerClient::new(channel)
+        .max_decoding_message_size(FRAME_LIMIT)
+        .max_encoding_message_size(FRAME_LIMIT)
+}
+
+/// Whether a question is asked often and answered shortly.
+fn is_short(request: &Request) -> bool {
+    matches!(request, Request::ReadIndex(_) | Request::Confirm(_) | Request::Propose(_))
 }
 
 impl Transport for GrpcTransport {
@@ -87,6 +126,13 @@ impl Transport for GrpcTransport {
         request: Request,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Answer, TransportError>> {
+        if is_short(&request) {
+            let question = self.ask(&to, codec::encode(&request));
+            return Box::pin(async move {
+                let answer = question?.answer(timeout).await?;
+                unframe(&answer).map_err(failure)
+            });
+        }
         let client = self.client(&to);
         Box::pin(async move {
             let (mut client, header) = client?;
@@ -95,7 +141,7 @@ impl Transport for GrpcTransport {
                 .await
                 .map_err(|_| TransportError::Lost("no answer in time".to_owned()))?
                 .map_err(failure)?;
-            unframe(answer.get_ref()).map_err(failure)
+            unframe(&answer.get_ref().body).map_err(failure)
         })
     }
 
@@ -132,7 +178,7 @@ impl Transport for GrpcTransport {
                     biased;
                     sent = &mut sending => {
                         let answer = sent.map_err(failure)?;
-                        return unframe(answer.get_ref()).map_err(failure);
+                        return unframe(&answer.get_ref().body).map_err(failure);
                     }
                     moved = tokio::time::timeout(idle, progress.changed()) => match moved {
                         Ok(Ok(())) => {}
@@ -140,7 +186,7 @@ impl Transport for GrpcTransport {
                         Ok(Err(_)) => {
                             let sent = tokio::time::timeout(idle, &mut sending).await;
                             let sent = sent.map_err(|_| lost("the snapshot was not confirmed"))?;
-                            return unframe(sent.map_err(failure)?.get_ref()).map_err(failure);
+                            return unframe(&sent.map_err(failure)?.get_ref().body).map_err(failure);
                         }
                         Err(_) => return Err(lost("the snapshot does not move")),
                     },
@@ -307,7 +353,7 @@ async fn connect(
 }
 
 /// Whether a failed call was sent at all.
-fn failure(status: tonic::Status) -> TransportError {
+pub(super) fn failure(status: tonic::Status) -> TransportError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&status);
     while let Some(error) = cause {
         if let Some(connect) = error.downcast_ref::<ConnectError>() {
@@ -322,6 +368,6 @@ fn not_sent(why: &str) -> TransportError {
     TransportError::NotSent(why.to_owned())
 }
 
-fn lost(why: &str) -> TransportError {
+pub(super) fn lost(why: &str) -> TransportError {
     TransportError::Lost(why.to_owned())
 }

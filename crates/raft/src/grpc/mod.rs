@@ -1,6 +1,7 @@
 //! The transport over gRPC and mutual TLS.
 
 mod client;
+mod lane;
 mod server;
 mod tls;
 
@@ -34,8 +35,8 @@ fn frame<T: Serialize>(message: &T) -> Frame {
     Frame { body: codec::encode(message) }
 }
 
-fn unframe<T: DeserializeOwned>(frame: &Frame) -> Result<T, Status> {
-    codec::decode(&frame.body).map_err(|error| Status::new(Code::DataLoss, error.to_string()))
+fn unframe<T: DeserializeOwned>(body: &[u8]) -> Result<T, Status> {
+    codec::decode(body).map_err(|error| Status::new(Code::DataLoss, error.to_string()))
 }
 
 const FRAME_LIMIT: usize = MAX_FRAME_BYTES;

@@ -4,8 +4,9 @@ use super::tls::{PeerTls, node_named};
 use super::{FRAME_LIMIT, frame, take_header, unframe};
 use crate::transport::{Handler, NotAdmitted};
 use crate::wire::{Header, Request};
-use conclave_proto::peer::Frame;
+use conclave_core::codec;
 use conclave_proto::peer::peer_server::{Peer, PeerServer};
+use conclave_proto::peer::{Frame, Letter};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use std::io;
@@ -26,6 +27,8 @@ use tonic::{Request as Call, Response, Status, Streaming};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Handshakes under way at once: beyond this new connections wait in the kernel.
 const HANDSHAKES: usize = 256;
+/// Questions of one stream that are worked on at once; the others wait in the network.
+const QUESTIONS_AT_ONCE: usize = 4_096;
 /// A silent connection is asked after this, and given up after as long again.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -188,9 +191,30 @@ fn turned_away(why: NotAdmitted) -> Status {
 impl Peer for Service {
     async fn call(&self, call: Call<Frame>) -> Result<Response<Frame>, Status> {
         let from = caller(&call)?;
-        let request: Request = unframe(call.get_ref())?;
+        let request: Request = unframe(&call.get_ref().body)?;
         let answer = self.handler.call(from, request).await.map_err(turned_away)?;
         Ok(Response::new(frame(&answer)))
+    }
+
+    type ExchangeStream = BoxStream<'static, Result<Letter, Status>>;
+
+    async fn exchange(
+        &self,
+        call: Call<Streaming<Letter>>,
+    ) -> Result<Response<Self::ExchangeStream>, Status> {
+        let from = caller(&call)?;
+        let handler = self.handler.clone();
+        let letters = call.into_inner().scan((), |(), received| std::future::ready(received.ok()));
+        // A caller that is turned away once will be turned away again: that ends the stream.
+        let answers = letters.map(move |Letter { number, body }| {
+            let (handler, from) = (handler.clone(), from.clone());
+            async move {
+                let request: Request = unframe(&body)?;
+                let answer = handler.call(from, request).await.map_err(turned_away)?;
+                Ok(Letter { number, body: codec::encode(&answer) })
+            }
+        });
+        Ok(Response::new(answers.buffer_unordered(QUESTIONS_AT_ONCE).boxed()))
     }
 
     type AppendStream = BoxStream<'static, Result<Frame, Status>>;
@@ -218,7 +242,7 @@ impl Peer for Service {
         let mut frames = call.into_inner();
         let first = frames.message().await?;
         let first = first.ok_or_else(|| Status::invalid_argument("an empty snapshot stream"))?;
-        let head = unframe(&first)?;
+        let head = unframe(&first.body)?;
         let chunks = frames
             .map(|received| match received {
                 Ok(frame) => Ok(frame.body),

@@ -12,6 +12,7 @@ mod world;
 
 use conclave_core::records::{Records, Table};
 use conclave_core::replica::{NodeRole, ProposeError, Replica, Unavailable};
+use conclave_raft::leadership::Promise;
 use conclave_raft::log_store::LogStore;
 use conclave_raft::machine::{Applier, ApplierParts, Machine};
 use conclave_raft::types::{Runtime, TypeConfig};
@@ -38,7 +39,8 @@ impl StoreBuilder<TypeConfig, LogStore, Machine> for Builder {
         let (applier, handle, _, _) = Applier::open(parts).unwrap();
         tokio::spawn(applier.run());
         let machine = Machine::new(state, handle.clone(), snapshots, Arc::new(TaskSpawner));
-        Ok(((), LogStore::new(log, handle), machine))
+        let promise = Promise::open(&log).unwrap();
+        Ok(((), LogStore::new(log, handle, promise), machine))
     }
 }
 

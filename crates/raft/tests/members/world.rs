@@ -332,7 +332,7 @@ impl Transport for Local {
             let header = local.header().await;
             let gate = {
                 let mut net = local.world.net.lock().unwrap();
-                let asks = matches!(request, Request::ReadIndex);
+                let asks = matches!(request, Request::ReadIndex(_));
                 net.read_index_asked += u64::from(asks);
                 net.gate.clone().filter(|_| asks)
             };
