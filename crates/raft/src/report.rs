@@ -1,22 +1,19 @@
 //! What a member says of itself and of the others, and the [`Replica`] that the API sees.
 
 use crate::RaftNode;
-use crate::machine::read_applied;
+use crate::machine::Reader;
 use crate::network::target_of;
 use crate::node::Inner;
 use crate::wire::{Answer, Request};
 use conclave_core::command::Proposal;
 use conclave_core::ids::MemberId;
 use conclave_core::outcome::Applied;
-use conclave_core::records::{Record, RecordsRead, Table};
 use conclave_core::replica::{
     Barrier, BoxFuture, Member, NodeReport, NodeRole, ProposeError, Replica, StateRead, Unavailable,
 };
-use conclave_storage::ReadTxn;
 use futures::future::join_all;
 use openraft::ServerState;
 use std::future::Future;
-use std::ops::Bound;
 use std::time::Duration;
 
 /// How long a member has to report when nothing has to be waited for.
@@ -157,9 +154,7 @@ impl Replica for RaftNode {
     }
 
     fn state(&self) -> Box<dyn StateRead> {
-        let read = self.inner.state.read();
-        let index = read_applied(&read).ok().and_then(|meta| meta.index()).unwrap_or(0);
-        Box::new(AppliedState { read, index })
+        Box::new(Reader(self.inner.applier.newest()))
     }
 
     fn members(&self) -> Vec<Member> {
@@ -211,33 +206,5 @@ impl Replica for RaftNode {
             }
         };
         Box::pin(self.at_home(work))
-    }
-}
-
-/// A read transaction with the index it stands at.
-struct AppliedState {
-    read: ReadTxn,
-    index: u64,
-}
-
-impl RecordsRead for AppliedState {
-    fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
-        self.read.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Vec<Record> {
-        self.read.range(table, from, to, limit)
-    }
-}
-
-impl StateRead for AppliedState {
-    fn applied_index(&self) -> u64 {
-        self.index
     }
 }

@@ -1,6 +1,6 @@
 //! The state machine as the consensus library sees it.
 
-use super::applier::{Job, StateSync, Work, read_applied};
+use super::applier::{BATCH, Job, StateSync, Work, read_applied};
 use super::snapshot::{OwnSnapshots, SnapshotData};
 use crate::types::{LogId, Membership, SnapshotMeta, TypeConfig, io_error};
 use conclave_storage::snapshot::SnapshotStream;
@@ -11,9 +11,6 @@ use openraft::type_config::alias::SnapshotOf;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-
-/// Entries of one transaction: enough to share its cost, few enough that answers do not wait long.
-const BATCH: usize = 256;
 
 /// The handle of the consensus library to the applier and the snapshots.
 #[derive(Clone)]
@@ -49,6 +46,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Ok((meta.last, meta.membership))
     }
 
+    /// Returns when the entries are handed over, not when they are applied: those of several calls then
+    /// share a transaction. Nothing rests on the library's notion of what is applied: who waits for an
+    /// entry is answered by the applier, barriers wait for its index, and the log is purged no further than the state is synced.
     async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
@@ -58,16 +58,18 @@ impl RaftStateMachine<TypeConfig> for Machine {
             work.push(entry?);
             if work.len() == BATCH {
                 let full = std::mem::take(&mut work);
-                self.applier.run(|done| Job::Apply { work: full, done }).await?;
+                self.applier.apply(full).await?;
             }
         }
         if work.is_empty() {
             return Ok(());
         }
-        self.applier.run(|done| Job::Apply { work, done }).await
+        self.applier.apply(work).await
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        // An applier that has stopped has ended consensus; there is nothing to wait for.
+        let _ = self.applier.flush().await;
         // The read transaction fixes the state: entries applied from now on are not in it.
         SnapshotBuilder {
             read: Some(self.state.read()),

@@ -4,6 +4,7 @@
 //! told, then the applied index is published, then the answers leave: in this order.
 
 use super::Digests;
+use super::newest::{AppliedState, Newest};
 use crate::types::{LogEntry, LogId, Membership, Payload, TypeConfig, io_error};
 use crate::watch::mismatch;
 use conclave_core::apply;
@@ -18,10 +19,16 @@ use openraft::storage::ApplyResponder;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// Entries after which the state is synced without waiting for the interval.
 const SYNC_AFTER_ENTRIES: u64 = 1_000;
+
+/// Entries of one transaction: enough to share its cost, few enough that answers do not wait long.
+pub(super) const BATCH: usize = 256;
+
+/// Entries that may wait for the applier; more wait in the log.
+const ENTRIES_WAITING: usize = 4 * BATCH;
 
 /// Name of the applied record in the state file.
 const APPLIED: &str = "applied";
@@ -59,11 +66,27 @@ fn decode_applied(bytes: &[u8]) -> io::Result<AppliedMeta> {
 pub(super) type Work = (LogEntry, Option<ApplyResponder<TypeConfig>>);
 
 pub(super) enum Job {
-    Apply { work: Vec<Work>, done: oneshot::Sender<io::Result<()>> },
-    Install { file: SnapshotFile, done: oneshot::Sender<io::Result<()>> },
-    SyncTo { index: u64, done: oneshot::Sender<io::Result<()>> },
+    /// Entries that follow those before; their room in the queue is given back when they are applied.
+    Apply {
+        work: Vec<Work>,
+        room: OwnedSemaphorePermit,
+    },
+    /// Answered when all before is applied.
+    Flush {
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Install {
+        file: SnapshotFile,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    SyncTo {
+        index: u64,
+        done: oneshot::Sender<io::Result<()>>,
+    },
     Sync,
-    Close { done: oneshot::Sender<io::Result<()>> },
+    Close {
+        done: oneshot::Sender<io::Result<()>>,
+    },
 }
 
 /// What an applier is made of.
@@ -87,6 +110,7 @@ pub struct Applier {
     meta: AppliedMeta,
     unsynced: u64,
     synced: Option<u64>,
+    newest: Newest,
     published: watch::Sender<Option<u64>>,
     digests: Arc<Digests>,
     jobs: mpsc::UnboundedReceiver<Job>,
@@ -96,6 +120,8 @@ pub struct Applier {
 #[derive(Clone)]
 pub struct StateSync {
     jobs: mpsc::UnboundedSender<Job>,
+    room: Arc<Semaphore>,
+    newest: Newest,
 }
 
 impl Applier {
@@ -115,6 +141,7 @@ impl Applier {
             digests.note(index, meta.digest);
         }
         parts.observer.installed(&read, meta.index().unwrap_or(0));
+        let newest = Newest::new(read, &meta);
         let (sender, jobs) = mpsc::unbounded_channel();
         let applier = Applier {
             state: parts.state,
@@ -124,21 +151,30 @@ impl Applier {
             synced: meta.index(),
             meta,
             unsynced: 0,
+            newest: newest.clone(),
             published,
             digests: digests.clone(),
             jobs,
         };
-        Ok((applier, StateSync { jobs: sender }, watching, digests))
+        let room = Arc::new(Semaphore::new(ENTRIES_WAITING));
+        Ok((applier, StateSync { jobs: sender, room, newest }, watching, digests))
     }
 
     /// Works until it is closed or all handles are gone.
     pub async fn run(mut self) {
-        while let Some(job) = self.jobs.recv().await {
+        let mut next = None;
+        while let Some(job) = self.next_job(&mut next).await {
             // A receiver that is gone does not need the answer.
             match job {
-                Job::Apply { work, done } => {
-                    let applied = self.apply(work).await;
-                    let _ = done.send(applied);
+                Job::Apply { work, room } => {
+                    let (work, _rooms) = self.with_those_that_wait(work, room, &mut next);
+                    if let Err(error) = self.apply(work).await {
+                        tracing::error!(%error, "entries were not applied");
+                        return;
+                    }
+                }
+                Job::Flush { done } => {
+                    let _ = done.send(Ok(()));
                 }
                 Job::Install { file, done } => {
                     let _ = done.send(self.install(&file));
@@ -157,6 +193,37 @@ impl Applier {
                 }
             }
         }
+    }
+
+    async fn next_job(&mut self, next: &mut Option<Job>) -> Option<Job> {
+        match next.take() {
+            Some(job) => Some(job),
+            None => self.jobs.recv().await,
+        }
+    }
+
+    /// Entries that came while others were applied share a transaction, which costs more than they do.
+    fn with_those_that_wait(
+        &mut self,
+        mut work: Vec<Work>,
+        room: OwnedSemaphorePermit,
+        next: &mut Option<Job>,
+    ) -> (Vec<Work>, Vec<OwnedSemaphorePermit>) {
+        let mut rooms = vec![room];
+        while work.len() < BATCH {
+            match self.jobs.try_recv() {
+                Ok(Job::Apply { work: more, room }) => {
+                    work.extend(more);
+                    rooms.push(room);
+                }
+                Ok(other) => {
+                    *next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        (work, rooms)
     }
 
     async fn apply(&mut self, work: Vec<Work>) -> io::Result<()> {
@@ -237,7 +304,8 @@ impl Applier {
                 tokio::task::yield_now().await;
             }
         }
-        self.observer.applied(&self.state.read(), index.unwrap_or(0), touched);
+        let state = self.newest.replace(self.state.read(), &self.meta);
+        self.observer.applied(state.records(), index.unwrap_or(0), touched);
         self.published.send_replace(index);
     }
 
@@ -250,7 +318,8 @@ impl Applier {
         if let Some(index) = self.meta.index() {
             self.digests.note(index, self.meta.digest);
         }
-        self.observer.installed(&self.state.read(), self.meta.index().unwrap_or(0));
+        let state = self.newest.replace(self.state.read(), &self.meta);
+        self.observer.installed(state.records(), self.meta.index().unwrap_or(0));
         self.published.send_replace(self.meta.index());
         Ok(())
     }
@@ -278,6 +347,25 @@ impl Applier {
 }
 
 impl StateSync {
+    /// The newest state.
+    pub(crate) fn newest(&self) -> Arc<AppliedState> {
+        self.newest.load()
+    }
+
+    /// Hands entries over, as soon as there is room in the queue. They are applied in the order of these
+    /// calls; whoever waits for one of them is answered then.
+    pub(super) async fn apply(&self, work: Vec<Work>) -> io::Result<()> {
+        let stopped = || io_error("the applier has stopped");
+        let size = u32::try_from(work.len().min(ENTRIES_WAITING)).unwrap_or(u32::MAX);
+        let room = self.room.clone().acquire_many_owned(size).await.map_err(|_| stopped())?;
+        self.jobs.send(Job::Apply { work, room }).map_err(|_| stopped())
+    }
+
+    /// Waits until everything that was handed over is applied.
+    pub(super) async fn flush(&self) -> io::Result<()> {
+        self.run(|done| Job::Flush { done }).await
+    }
+
     /// Waits until the state is durable up to at least `index`.
     pub(crate) async fn sync_to(&self, index: u64) -> io::Result<()> {
         self.run(|done| Job::SyncTo { index, done }).await
@@ -347,11 +435,13 @@ mod tests {
         let (applier, handle, _, digests) = Applier::open(parts).unwrap();
         let running = tokio::spawn(applier.run());
         let work = vec![(entry(1, EntryPayload::Blank), None)];
-        handle.run(|done| Job::Apply { work, done }).await.unwrap();
+        handle.apply(work).await.unwrap();
+        handle.flush().await.unwrap();
         let digest = agreed(digests.at(1).unwrap());
         let check = Payload::DigestCheck { index: 1, digest };
         let work = vec![(entry(2, EntryPayload::Normal(check)), None)];
-        let applied = handle.run(|done| Job::Apply { work, done }).await;
+        handle.apply(work).await.unwrap();
+        let applied = handle.flush().await;
         assert_eq!(
             applied.is_err(),
             log.reason().is_some(),
@@ -384,7 +474,7 @@ mod tests {
             told.0.load(Ordering::SeqCst)
         });
         let work = vec![(entry(1, EntryPayload::Blank), None)];
-        handle.run(|done| Job::Apply { work, done }).await.unwrap();
+        handle.apply(work).await.unwrap();
         reader.await.unwrap()
     }
 

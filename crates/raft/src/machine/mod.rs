@@ -4,6 +4,7 @@
 mod adapter;
 mod applier;
 mod digests;
+mod newest;
 mod scrub;
 mod snapshot;
 
@@ -11,6 +12,7 @@ pub use adapter::{Machine, SnapshotBuilder};
 pub(crate) use applier::read_applied;
 pub use applier::{Applier, ApplierParts, StateSync};
 pub use digests::Digests;
+pub(crate) use newest::Reader;
 pub(crate) use scrub::scrub;
 pub use snapshot::SnapshotData;
 pub(crate) use snapshot::receive;

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use conclave_core::records::{Record, RecordsRead, Table};
 use conclave_core::seams::Clock;
-use redb::{Database, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase};
+use redb::{
+    Database, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata,
+};
 
 use super::{STATE_FILE, stop, tables};
 use crate::check::{damaged, opened};
@@ -65,6 +67,12 @@ impl ReadTxn {
                 (name, value)
             })
             .collect()
+    }
+
+    /// How many records there are, those of all tables together.
+    pub fn records(&self) -> u64 {
+        let count = |table| self.readable(self.table(table).len().map_err(redb::Error::from));
+        Table::ALL.into_iter().map(count).sum()
     }
 
     /// How long this state has been held, in milliseconds of the elapsed clock.
