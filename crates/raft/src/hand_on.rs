@@ -5,6 +5,9 @@ use crate::node::RaftNode;
 use crate::types::Metrics;
 use std::time::Duration;
 
+/// A successor that does not lead after this is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+
 impl RaftNode {
     /// If this member leads, names a successor and waits, at most for `timeout`, until another member
     /// leads. The node id of the leader then; `None`: this member did not lead, nobody can succeed it,
@@ -18,8 +21,17 @@ impl RaftNode {
         let raft = inner.raft.get()?;
         let own = inner.member_id().0;
         let successor = successor(&inner.metrics()?, own)?;
-        raft.trigger().transfer_leader(successor).await.ok()?;
-        tokio::time::timeout(timeout, inner.leader_other_than(own)).await.ok()?;
+        let handed_on = async {
+            // The message to the successor may get lost.
+            while raft.trigger().transfer_leader(successor).await.is_ok() {
+                let other = inner.leader_other_than(own);
+                if tokio::time::timeout(AGAIN, other).await.is_ok() {
+                    return Some(());
+                }
+            }
+            None
+        };
+        tokio::time::timeout(timeout, handed_on).await.ok()??;
         inner.leader().map(|(_, member)| member.node_id)
     }
 }

@@ -105,9 +105,8 @@ impl Inner {
         let raft = self.raft.get()?;
         let claim = raft.with_raft_state(move |state| Claim::of(state, own)).await.ok()??;
         let mut confirmed = BTreeSet::from([own]);
-        confirmed.extend(
-            word.filter(|word| !claim.leadership.is_surpassed(word.newest)).map(|w| w.voter),
-        );
+        confirmed
+            .extend(word.filter(|word| stands(claim.leadership, word.newest)).map(|w| w.voter));
         if !claim.is_majority(&confirmed) && !self.confirm(&claim, confirmed).await {
             return None;
         }
@@ -170,8 +169,13 @@ impl Inner {
 
     /// Whether this member has given no vote that surpasses a leadership.
     pub(crate) fn confirms(&self, leadership: Leadership) -> bool {
-        Mutant::ConfirmBlindly.active() || !leadership.is_surpassed(self.promise.newest())
+        stands(leadership, self.promise.newest())
     }
+}
+
+/// Whether a member whose newest vote this is has not helped another one to lead.
+fn stands(leadership: Leadership, newest: Option<Leadership>) -> bool {
+    Mutant::ConfirmBlindly.active() || !leadership.is_surpassed(newest)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -24,8 +24,10 @@ const DIGEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The whole state is read this often, and at the start: rot is found before it is needed.
 const SCRUB_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
 
-/// A snapshot writes the whole state. So it comes after as many entries as this part of its records:
-/// the share of each entry in it stays the same however large the state is …
+/// A snapshot writes the whole state. Of a state with at least so many records it comes the later the
+/// more there are …
+const LARGE_STATE: u64 = 20_000;
+/// … one entry for so many, so that the share of each entry in it stays the same …
 const RECORDS_PER_ENTRY: u64 = 2;
 /// … up to this many entries, because those since the last snapshot are kept in memory.
 const MOST_SINCE_SNAPSHOT: u64 = 50_000;
@@ -56,8 +58,11 @@ impl SnapshotTurn {
         if since < self.due {
             return false;
         }
-        let most = MOST_SINCE_SNAPSHOT.max(self.least);
-        self.due = (records() / RECORDS_PER_ENTRY).clamp(self.least, most);
+        let records = records();
+        if records >= LARGE_STATE {
+            let most = MOST_SINCE_SNAPSHOT.max(self.least);
+            self.due = (records / RECORDS_PER_ENTRY).clamp(self.least, most);
+        }
         if since < self.due {
             return false;
         }

@@ -42,6 +42,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
+        self.applier.flush().await?;
         let meta = read_applied(&self.state.read())?;
         Ok((meta.last, meta.membership))
     }

@@ -30,6 +30,19 @@ async fn a_successor_leads_before_anybody_would_miss_the_leader() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_successor_that_did_not_hear_of_it_is_told_again() {
+    let world = World::new(3);
+    let members = world.form().await;
+    let (leader, _) = leader_of(&members).await;
+    world.lose_next_transfer();
+    let begun = Instant::now();
+    let successor = leader.node.hand_on_leadership(IN_TIME).await;
+    assert!(world.has_lost_transfer());
+    assert_eq!(successor, Some(leader_of(&members).await.1));
+    assert!(begun.elapsed() < ELECTION, "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_member_that_is_away_does_not_succeed() {
     for which in 0..2 {
         let world = World::new(3);

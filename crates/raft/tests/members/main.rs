@@ -5,6 +5,7 @@
 mod adversarial;
 mod durability;
 mod hand_on;
+mod leadership;
 mod learner;
 mod repeats;
 mod returns;

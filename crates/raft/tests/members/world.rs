@@ -33,10 +33,28 @@ struct Net {
     gate: Option<Arc<tokio::sync::Notify>>,
     /// The next answer to a forwarded proposal gets lost.
     lose_proposed: bool,
+    /// The next message that names a successor gets lost.
+    lose_transfer: bool,
+    /// Whoever asks these members waits for ever.
+    silent: BTreeSet<u32>,
+    /// Questions for a confirmation, by the member that was asked.
+    confirm_asked: BTreeMap<u32, u64>,
     /// Messages of consensus (votes, appends) to these members get lost; introductions do not.
     deaf: BTreeSet<u32>,
     /// The newest snapshot that was sent: by whom, to whom, what.
     sent_snapshot: Option<SentSnapshot>,
+}
+
+impl Net {
+    /// Counts a question; whether it goes unanswered.
+    fn notes(&mut self, request: &Request, to: u32) -> bool {
+        if matches!(request, Request::Confirm(_)) {
+            *self.confirm_asked.entry(to).or_default() += 1;
+        }
+        let lost = matches!(request, Request::TransferLeader(_)) && self.lose_transfer;
+        self.lose_transfer &= !lost;
+        lost || self.silent.contains(&to)
+    }
 }
 
 /// A snapshot as it went over the network.
@@ -217,6 +235,31 @@ impl World {
         self.net.lock().unwrap().lose_proposed = true;
     }
 
+    /// Lets the next message that names a successor get lost.
+    pub fn lose_next_transfer(&self) {
+        self.net.lock().unwrap().lose_transfer = true;
+    }
+
+    /// Whether it has got lost.
+    pub fn has_lost_transfer(&self) -> bool {
+        !self.net.lock().unwrap().lose_transfer
+    }
+
+    /// Lets questions to a member go unanswered, or not.
+    pub fn silence(&self, id: u32, silent: bool) {
+        let mut net = self.net.lock().unwrap();
+        if silent {
+            net.silent.insert(id)
+        } else {
+            net.silent.remove(&id)
+        };
+    }
+
+    /// How often each member was asked to confirm a leadership.
+    pub fn confirm_asked(&self) -> BTreeMap<u32, u64> {
+        self.net.lock().unwrap().confirm_asked.clone()
+    }
+
     /// Whether it has got lost.
     pub fn has_lost_proposed(&self) -> bool {
         !self.net.lock().unwrap().lose_proposed
@@ -330,6 +373,10 @@ impl Transport for Local {
                 _ => local.world.reach(local.from, &to)?,
             };
             let header = local.header().await;
+            if local.world.net.lock().unwrap().notes(&request, to.node_id) {
+                let silence = tokio::time::timeout(timeout, std::future::pending::<()>());
+                silence.await.map_err(|_| TransportError::Lost("silence".to_owned()))?;
+            }
             let gate = {
                 let mut net = local.world.net.lock().unwrap();
                 let asks = matches!(request, Request::ReadIndex(_));
