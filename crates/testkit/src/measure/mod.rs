@@ -98,30 +98,3 @@ pub fn measure<M: Meter>(case: &str, world: World, meter: &mut M) {
         other => panic!("there is no case {other}"),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Runs what is measured a few times, and counts.
-    struct Few(u32);
-
-    impl Meter for Few {
-        fn meter<I, O>(&mut self, mut prepare: impl FnMut() -> I, mut run: impl FnMut(I) -> O) {
-            for _ in 0..4 {
-                run(prepare());
-                self.0 += 1;
-            }
-        }
-    }
-
-    /// Each case checks by itself that what it measures succeeds.
-    #[test]
-    fn every_case_runs() {
-        for case in CASES {
-            let mut few = Few(0);
-            measure(case, World::simulated(), &mut few);
-            assert_eq!(few.0, 4, "{case}");
-        }
-    }
-}
