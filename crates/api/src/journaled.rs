@@ -5,6 +5,7 @@
 //! else that is ready in the runtime go first, then writes the batch with one write and wakes whoever
 //! waits for it: calls that are answered in one turn share a write.
 
+use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::ApiError;
 use crate::lock::lock;
@@ -13,10 +14,7 @@ use conclave_core::journal::{JournalBlocked, Operation, Use, UseJournal, Verdict
 use conclave_core::mutants::Mutant;
 use conclave_core::reason::Reason;
 use http::HeaderMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll, Waker};
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
@@ -121,7 +119,7 @@ pub(crate) struct Journaled {
 #[derive(Default)]
 struct Gathering {
     uses: Vec<Use>,
-    batch: Arc<Batch>,
+    batch: Arc<Batch<Result<(), JournalBlocked>>>,
 }
 
 impl Journaled {
@@ -150,10 +148,10 @@ impl Journaled {
             let _writes = Writes(self);
             tokio::task::yield_now().await;
         }
-        Written(&batch).await
+        batch.ended().await
     }
 
-    fn join(&self, recorded: Use) -> (Arc<Batch>, bool) {
+    fn join(&self, recorded: Use) -> (Arc<Batch<Result<(), JournalBlocked>>>, bool) {
         let mut gathering = lock(&self.gathering);
         gathering.uses.push(recorded);
         (gathering.batch.clone(), gathering.uses.len() == 1)
@@ -177,47 +175,6 @@ struct Writes<'a>(&'a Journaled);
 impl Drop for Writes<'_> {
     fn drop(&mut self) {
         self.0.write();
-    }
-}
-
-/// Records that are written together, and who waits for that.
-#[derive(Default)]
-struct Batch(Mutex<Progress>);
-
-enum Progress {
-    Waiting(Vec<Waker>),
-    Ended(Result<(), JournalBlocked>),
-}
-
-impl Default for Progress {
-    fn default() -> Progress {
-        Progress::Waiting(Vec::new())
-    }
-}
-
-impl Batch {
-    fn end(&self, result: Result<(), JournalBlocked>) {
-        let before = std::mem::replace(&mut *lock(&self.0), Progress::Ended(result));
-        if let Progress::Waiting(wakers) = before {
-            wakers.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
-/// Resolves when the batch was written, or could not be.
-struct Written<'a>(&'a Batch);
-
-impl Future for Written<'_> {
-    type Output = Result<(), JournalBlocked>;
-
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        match &mut *lock(&self.0.0) {
-            Progress::Ended(result) => Poll::Ready(*result),
-            Progress::Waiting(wakers) => {
-                wakers.push(task.waker().clone());
-                Poll::Pending
-            }
-        }
     }
 }
 
