@@ -44,6 +44,40 @@ pub(crate) fn from_symbols(symbols: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (bits < 5 && rest == 0).then_some(bytes)
 }
 
+/// Why a text does not stand for bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// A character outside the alphabet.
+    Character,
+    /// No bytes have so many characters, or the bits after the last whole byte are not zero.
+    Rest,
+}
+
+/// The bytes that a text of either case stands for, eight characters at a time.
+pub(crate) fn from_text(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() * 5 / 8));
+    let mut values = Zeroizing::new([0u8; 8]);
+    let (mut foreign, mut rest) = (0u8, 0u64);
+    for characters in text.chunks(8) {
+        let mut eight = Zeroizing::new([b'A'; 8]);
+        eight[..characters.len()].copy_from_slice(characters);
+        for (value, character) in values.iter_mut().zip(eight.iter()) {
+            let (found, is_known) = symbol_or_zero(*character);
+            *value = found;
+            foreign |= !is_known;
+        }
+        let joined = values.iter().fold(0u64, |joined, value| (joined << 5) | u64::from(*value));
+        let whole = characters.len() * 5 / 8;
+        bytes.extend_from_slice(&joined.to_be_bytes()[3..3 + whole]);
+        rest |= joined & ((1u64 << (40 - 8 * whole)) - 1);
+    }
+    if foreign != 0 {
+        return Err(Unreadable::Character);
+    }
+    let is_whole = chars_for(bytes.len()) == text.len();
+    if is_whole && rest == 0 { Ok(bytes) } else { Err(Unreadable::Rest) }
+}
+
 /// The upper-case character of a symbol (0 to 31).
 pub(crate) fn upper(symbol: u8) -> char {
     char::from(character(symbol, b'A'))
@@ -56,13 +90,19 @@ pub(crate) fn lower(symbol: u8) -> char {
 
 /// The symbol of a character of either case, `None` for one outside the alphabet.
 pub(crate) fn symbol(character: u8) -> Option<u8> {
+    let (value, is_known) = symbol_or_zero(character);
+    (is_known != 0).then_some(value)
+}
+
+/// The symbol and all ones; zero and zero for a character outside the alphabet.
+fn symbol_or_zero(character: u8) -> (u8, u8) {
     let upper = within(character, b'A', b'Z');
     let lower = within(character, b'a', b'z');
     let digit = within(character, b'2', b'7');
     let value = (upper & character.wrapping_sub(b'A'))
         | (lower & character.wrapping_sub(b'a'))
         | (digit & character.wrapping_sub(b'2' - 26));
-    ((upper | lower | digit) != 0).then_some(value)
+    (value, upper | lower | digit)
 }
 
 /// `first` + symbol for the 26 letters, then the digits from '2'.
@@ -107,6 +147,22 @@ mod tests {
         assert!(from_symbols(&[31]).is_none());
     }
 
+    #[test]
+    fn what_is_wrong_with_a_text_is_told() {
+        for (text, wrong) in [
+            ("AAAAAAAA", None),
+            ("AA", None),
+            ("aA77", Some(Unreadable::Rest)),
+            ("AB", Some(Unreadable::Rest)),
+            ("A", Some(Unreadable::Rest)),
+            ("AAA", Some(Unreadable::Rest)),
+            ("AAAAAAAA1A", Some(Unreadable::Character)),
+            ("A=AAAAAA", Some(Unreadable::Character)),
+        ] {
+            assert_eq!(from_text(text.as_bytes()).err(), wrong, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn agrees_with_an_independent_codec(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
@@ -116,7 +172,9 @@ mod tests {
             let lower_case: String = to_symbols(&bytes).iter().map(|s| lower(*s)).collect();
             prop_assert_eq!(lower_case, ours.to_ascii_lowercase());
             let symbols: Vec<u8> = ours.bytes().map(|c| symbol(c).unwrap()).collect();
-            prop_assert_eq!(from_symbols(&symbols).unwrap().to_vec(), bytes);
+            prop_assert_eq!(from_symbols(&symbols).unwrap().to_vec(), bytes.clone());
+            prop_assert_eq!(from_text(ours.as_bytes()).unwrap().to_vec(), bytes.clone());
+            prop_assert_eq!(from_text(ours.to_lowercase().as_bytes()).unwrap().to_vec(), bytes);
         }
     }
 }
