@@ -364,7 +364,7 @@ pub(super) fn failure(status: tonic::Status) -> TransportError {
     TransportError::Lost(format!("{:?}: {}", status.code(), status.message()))
 }
 
-fn not_sent(why: &str) -> TransportError {
+pub(super) fn not_sent(why: &str) -> TransportError {
     TransportError::NotSent(why.to_owned())
 }
 
