@@ -23,7 +23,7 @@ use conclave_core::replica::Barrier;
 use conclave_storage::LogFile;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use openraft::RaftState;
+use openraft::{RaftState, ServerState};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,7 +76,11 @@ impl Claim {
     /// As the state of consensus has it; `None`: this member does not lead.
     fn of(state: &RaftState<TypeConfig>, own: u64) -> Option<Claim> {
         let leadership = Leadership::of(state.vote_ref());
-        if !state.vote_ref().committed || leadership.leader != own {
+        // A member that led, was killed and has come back still has its vote. It must not lead on: what it
+        // had acknowledged may be missing from its own log. The library takes the commitment off that
+        // vote, because `enable_leader_restore` is off.
+        let leads = state.server_state == ServerState::Leader && state.vote_ref().committed;
+        if !leads || leadership.leader != own {
             return None;
         }
         let committed = state.cluster_committed().max(state.local_committed());

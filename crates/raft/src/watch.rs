@@ -30,7 +30,7 @@ const LARGE_STATE: u64 = 20_000;
 /// … one entry for so many, so that the share of each entry in it stays the same …
 const RECORDS_PER_ENTRY: u64 = 2;
 /// … up to this many entries, because those since the last snapshot are kept in memory.
-const MOST_SINCE_SNAPSHOT: u64 = 50_000;
+const MOST_SINCE_SNAPSHOT: u64 = 20_000;
 
 /// When it is time for a snapshot.
 struct SnapshotTurn {
@@ -205,7 +205,7 @@ mod tests {
         for (records, due) in [
             (0, 10_000),
             (20_000, 10_000),
-            (60_000, 30_000),
+            (30_000, 15_000),
             (100_000, MOST_SINCE_SNAPSHOT),
             (5_000_000, MOST_SINCE_SNAPSHOT),
         ] {
