@@ -1,17 +1,21 @@
 //! What clients do: a few keys that many of them use and change at once, tokens that are shown while
 //! they are revoked, and now and then something that must never be allowed.
 
+mod send;
+mod setup;
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use conclave_core::ids::KeyId;
 use conclave_proto::v1;
-use conclave_proto::v1::bind_role_request::Subject;
 use futures::future::join_all;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use self::send::{Told, alias, told, without_answer};
+use self::setup::{Setup, expect};
 use super::caller::Caller;
 use super::cluster::{Reply, SimCluster};
 use super::history::{Action, Answer, KeyNo, Operation, Outcome, TokenNo};
@@ -163,60 +167,10 @@ impl Workload {
     }
 }
 
-/// The steps before a run, none of which can fail.
-struct Setup<'a> {
-    admin: &'a Caller,
-    dice: &'a mut Dice,
-}
-
-impl Setup<'_> {
-    /// A principal that may use and manage keys, with a token.
-    async fn principal(&mut self, name: &str) -> v1::CreateTokenAnswer {
-        let request_id = self.request_id();
-        let principal = v1::CreatePrincipalRequest {
-            request_id,
-            name: name.to_owned(),
-            cert_san: String::new(),
-        };
-        expect(self.admin.create_principal(1, principal).await);
-        let binding = bind_manager(self.request_id(), name);
-        expect(self.admin.bind_role(1, binding).await);
-        let token = v1::CreateTokenRequest {
-            request_id: self.request_id(),
-            principal: name.to_owned(),
-            ..v1::CreateTokenRequest::default()
-        };
-        expect(self.admin.create_token(1, token).await)
-    }
-
-    fn request_id(&mut self) -> String {
-        uuid(self.dice).to_string()
-    }
-}
-
-fn bind_manager(request_id: String, name: &str) -> v1::BindRoleRequest {
-    v1::BindRoleRequest {
-        request_id,
-        role: "Manager".to_owned(),
-        subject: Some(Subject::Principal(name.to_owned())),
-        ..v1::BindRoleRequest::default()
-    }
-}
-
-fn expect<T: std::fmt::Debug>(reply: Reply<T>) -> T {
-    match reply {
-        Reply::Answer(answer) => answer,
-        other => panic!("nothing hinders the preparations: {other:?}"),
-    }
-}
-
 fn uuid(dice: &mut Dice) -> Uuid {
     let (high, low) = (dice.roll(), dice.roll());
     uuid::Builder::from_random_bytes(Uuid::from_u64_pair(high, low).into_bytes()).into_uuid()
 }
-
-/// A reply as far as a history tells of it.
-type Told = Reply<Answer>;
 
 impl Client {
     /// Uses and changes keys until it is told to stop.
@@ -234,29 +188,6 @@ impl Client {
                 Habit::Update => self.mutate(Action::Update(key)).await,
                 Habit::Create => self.mutate(Action::Create(key)).await,
             }
-        }
-    }
-
-    /// Shows tokens until it is told to stop.
-    pub async fn show_tokens(mut self, going: Alive) {
-        while going.is() {
-            self.think(3 * THINKS_MS).await;
-            let token = self.dice.below(GUESTS.into()) as TokenNo;
-            self.show(token).await;
-        }
-    }
-
-    /// Revokes one token after the other, spread over `safety_ms`, and asks in between for what must
-    /// never be allowed.
-    pub async fn revoke_tokens(mut self, going: Alive) {
-        let pause = self.workload.cluster.plan().safety_ms / u64::from(GUESTS + 1);
-        for token in 0..GUESTS {
-            self.think(2 * pause).await;
-            if !going.is() {
-                return;
-            }
-            self.mutate(Action::BindSelf).await;
-            self.mutate(Action::Revoke(token)).await;
         }
     }
 
@@ -501,30 +432,6 @@ impl Client {
         self.one_attempt(node, invoked, Action::Get(key), reply);
     }
 
-    async fn show(&mut self, token: TokenNo) {
-        let (node, invoked) = (self.node(), self.now());
-        let guest = self.workload.guests[token as usize].caller.clone();
-        let done = Answer::default();
-        let reply = if self.dice.chance(50) {
-            match guest.random(node, v1::RandomRequest { bytes: 16 }).await {
-                Reply::Answer(_) => Reply::Answer(done),
-                other => without_answer(other),
-            }
-        } else {
-            let request = v1::UpdateKeyRequest {
-                request_id: uuid(&mut self.dice).to_string(),
-                key: GUEST_KEY.to_owned(),
-                description: Some(format!("token {token}")),
-                ..v1::UpdateKeyRequest::default()
-            };
-            match guest.update_key(node, request).await {
-                Reply::Answer(_) => Reply::Answer(done),
-                other => without_answer(other),
-            }
-        };
-        self.one_attempt(node, invoked, Action::Show(token), reply);
-    }
-
     fn one_attempt(&mut self, node: u32, invoked: Micros, action: Action, reply: Told) {
         let outcome = match reply {
             Reply::NotReached => return self.tried(node, false),
@@ -533,126 +440,5 @@ impl Client {
             Reply::Unknown => Outcome::Unknown,
         };
         self.put_down(node, invoked, None, 1, action, outcome);
-    }
-
-    async fn send_encrypt(&mut self, node: u32, key: KeyNo) -> Told {
-        let plaintext = self.dice.bytes(24);
-        let request = v1::EncryptRequest {
-            key: alias(key),
-            plaintext: plaintext.clone(),
-            associated_data: Vec::new(),
-        };
-        match self.workload.worker.encrypt(node, request).await {
-            Reply::Answer(answer) => {
-                let version = answer.version;
-                let mut ciphertexts = self.workload.ciphertexts.lock().unwrap();
-                let kept = &mut ciphertexts[key as usize];
-                if kept.len() == KEPT {
-                    kept.remove(self.dice.below(KEPT as u64) as usize);
-                }
-                kept.push(Ciphertext { bytes: answer.ciphertext, version, plaintext });
-                Reply::Answer(Answer { version, ..Answer::default() })
-            }
-            other => without_answer(other),
-        }
-    }
-
-    /// One attempt of a mutation.
-    async fn send(&mut self, node: u32, action: Action, request: Uuid) -> Told {
-        let request_id = request.to_string();
-        let of_key = |key| v1::KeyRequest { request_id: request_id.clone(), key: alias(key) };
-        let Workload { worker, admin, guests, .. } = &self.workload;
-        let key_answer = match action {
-            Action::Create(key) => {
-                let alias = alias(key);
-                let create = v1::CreateKeyRequest { request_id, alias, ..Default::default() };
-                worker.create_key(node, create).await
-            }
-            Action::Enable(key) => worker.enable_key(node, of_key(key)).await,
-            Action::Disable(key) => worker.disable_key(node, of_key(key)).await,
-            Action::Rotate(key) => worker.rotate_key(node, of_key(key)).await,
-            Action::Update(key) => {
-                let update = v1::UpdateKeyRequest {
-                    key: alias(key),
-                    description: Some(format!("changed by {request_id}")),
-                    request_id,
-                    ..Default::default()
-                };
-                worker.update_key(node, update).await
-            }
-            Action::Revoke(token) => {
-                let token_id = guests[token as usize].id.clone();
-                let revoke = v1::RevokeTokenRequest { request_id, token_id };
-                return indexed(admin.revoke_token(node, revoke).await, |answer| {
-                    (answer.log_index, answer.replayed)
-                });
-            }
-            Action::BindSelf => {
-                let bind = bind_manager(request_id, "admin");
-                return indexed(admin.bind_role(node, bind).await, |answer| {
-                    (answer.log_index, answer.replayed)
-                });
-            }
-            Action::Seal => {
-                let seal = admin.seal(node, v1::SealRequest { request_id }).await;
-                return indexed(seal, |answer| (answer.log_index, false));
-            }
-            other => panic!("{other:?} is no mutation"),
-        };
-        match key_answer {
-            Reply::Answer(answer) => {
-                self.learn(action, &answer);
-                let Answer { index, replayed, .. } = told(&answer);
-                Reply::Answer(Answer { index, replayed, ..Answer::default() })
-            }
-            other => without_answer(other),
-        }
-    }
-
-    fn learn(&self, action: Action, answer: &v1::KeyAnswer) {
-        let (Some(number), Some(key)) = (action.key(), &answer.key) else { return };
-        match Uuid::parse_str(&key.id) {
-            Ok(id) => self.workload.recorder.learn_key(number, KeyId(id)),
-            Err(_) => self.absurd(format!("{:?} is no key id", key.id)),
-        }
-    }
-
-    fn absurd(&self, what: String) {
-        self.workload.recorder.absurd(what);
-    }
-}
-
-fn alias(key: KeyNo) -> String {
-    format!("key-{key}")
-}
-
-fn told(answer: &v1::KeyAnswer) -> Answer {
-    let key = answer.key.clone().unwrap_or_default();
-    Answer {
-        index: answer.log_index,
-        version: key.primary_version,
-        enabled: key.state() == v1::KeyState::Enabled,
-        revision: key.revision,
-        replayed: answer.replayed,
-    }
-}
-
-fn indexed<T>(reply: Reply<T>, read: impl FnOnce(&T) -> (u64, bool)) -> Told {
-    match reply {
-        Reply::Answer(answer) => {
-            let (index, replayed) = read(&answer);
-            Reply::Answer(Answer { index, replayed, ..Answer::default() })
-        }
-        other => without_answer(other),
-    }
-}
-
-/// The reply without its answer, which has been dealt with.
-fn without_answer<T>(reply: Reply<T>) -> Told {
-    match reply {
-        Reply::Answer(_) => Reply::Answer(Answer::default()),
-        Reply::Refused(reason) => Reply::Refused(reason),
-        Reply::NotReached => Reply::NotReached,
-        Reply::Unknown => Reply::Unknown,
     }
 }
