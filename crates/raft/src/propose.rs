@@ -22,6 +22,10 @@ use tokio::time::Instant;
 /// Pause between attempts while there is no leader, unless one appears sooner.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
+/// A repeat is not begun with less time than this: even to be refused takes consensus a moment, and an
+/// attempt that is cut off leaves open whether it has entered the log.
+const TIME_TO_BE_REFUSED: Duration = Duration::from_millis(200);
+
 /// A round of a read barrier that takes longer than this is asked again: its leader may be gone.
 pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -45,7 +49,7 @@ impl Inner {
                 Proposed::NotEntered => {}
                 Proposed::Unknown => may_have_entered = true,
             }
-            if self.is_stopping() || Instant::now() + RETRY_PAUSE >= deadline {
+            if self.is_stopping() || Instant::now() + RETRY_PAUSE + TIME_TO_BE_REFUSED >= deadline {
                 return Err(match may_have_entered {
                     true => ProposeError::Unknown,
                     false => Unavailable::NoQuorum.into(),
