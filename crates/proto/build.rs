@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     let files = [
         "conclave/v1/keys.proto",
+        "conclave/v1/instances.proto",
         "conclave/v1/crypto.proto",
         "conclave/v1/operator.proto",
         "conclave/v1/access.proto",

@@ -107,6 +107,11 @@ impl Cli {
         self
     }
 
+    /// The value of a variable that was set; empty if none was.
+    pub fn value(&self, name: &str) -> &str {
+        self.env.get(name).map_or("", String::as_str)
+    }
+
     /// Runs a command to its end, whatever that is.
     pub fn run(&self, args: &[&str]) -> Result<Output> {
         let shown = format!("conclave {}", args.join(" "));

@@ -85,8 +85,14 @@ impl Dev {
     /// Runs `conclave dev --dir DIR` on free ports until it is ready.
     pub fn start(binary: &Binary, dir: &Path) -> Result<Dev> {
         let mut dev = Dev::spawn(binary, dir, &[])?;
-        dev.process.wait_line("ready", READY_WITHIN)?;
+        dev.wait_ready()?;
         Ok(dev)
+    }
+
+    /// Waits until it is ready.
+    pub fn wait_ready(&mut self) -> Result<()> {
+        self.process.wait_line("ready", READY_WITHIN)?;
+        Ok(())
     }
 
     /// The process of `conclave dev` itself.

@@ -42,7 +42,8 @@ pub fn secrets(data_dir: &Path, shares: &[ShareText]) -> Result<Vec<Secret>> {
     }
     for key in state.keys(None, 1_000) {
         for version in state.versions(key.id) {
-            let generation = version.material.generation;
+            let Some(stored) = &version.material else { continue };
+            let generation = stored.generation;
             let under = wrapping.iter().find(|(number, _)| *number == generation);
             let (_, under) = under.ok_or_else(|| Failure::harness("no such wrapping key"))?;
             let place = canonical(
@@ -55,8 +56,7 @@ pub fn secrets(data_dir: &Path, shares: &[ShareText]) -> Result<Vec<Secret>> {
                     &generation.to_be_bytes(),
                 ],
             );
-            let wrapped = &version.material.wrapped;
-            let material = unwrap("conclave/wrapping-key/v1", under, &place, wrapped)?;
+            let material = unwrap("conclave/wrapping-key/v1", under, &place, &stored.wrapped)?;
             found.push((
                 format!("material of {} {}", key.aliases.join(","), version.version),
                 material,

@@ -11,4 +11,5 @@ mod files;
 mod hierarchy;
 mod quorum;
 mod secrets;
+mod stories;
 mod uses;

@@ -8,6 +8,7 @@ mod common;
 mod access;
 mod ciphertexts;
 mod keys;
+mod lifecycle;
 mod peers;
 mod server;
 mod shares;

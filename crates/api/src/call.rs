@@ -6,6 +6,7 @@ use crate::deadline::Deadline;
 use crate::error::ApiError;
 use crate::identity::PeerIdentity;
 use crate::rounds::Rounds;
+use crate::validate::{self, InstanceSelector};
 use http::{Extensions, HeaderMap};
 use std::sync::Arc;
 use tonic::Request;
@@ -14,6 +15,9 @@ use tonic::Request;
 pub(crate) const MIN_INDEX: &str = "x-conclave-min-index";
 /// Applied index in each answer.
 pub(crate) const INDEX: &str = "x-conclave-index";
+
+/// The instance in which names are looked up and keys are made; by id or name.
+pub(crate) const INSTANCE: &str = "x-conclave-instance";
 
 /// A call before anything about it has been decided.
 pub(crate) struct Call {
@@ -24,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Deadline,
     /// See [`MIN_INDEX`].
     pub(crate) min_index: Option<u64>,
+    /// See [`INSTANCE`].
+    pub(crate) instance: Option<InstanceSelector>,
     /// Those of the runtime that serves it.
     pub(crate) rounds: Arc<Rounds>,
 }
@@ -46,6 +52,7 @@ impl Call {
             peer,
             deadline: Deadline::of(headers, &context.clock)?,
             min_index: min_index(headers)?,
+            instance: instance(headers)?,
             rounds: extensions.get().cloned().unwrap_or_default(),
         })
     }
@@ -65,6 +72,11 @@ impl Call {
     }
 }
 
+fn instance(headers: &HeaderMap) -> Result<Option<InstanceSelector>, ApiError> {
+    let Some(value) = headers.get(INSTANCE) else { return Ok(None) };
+    validate::instance(INSTANCE, value.to_str().unwrap_or_default()).map(Some)
+}
+
 fn min_index(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(value) = headers.get(MIN_INDEX) else { return Ok(None) };
     let index = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -75,3 +87,6 @@ fn min_index(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,16 +5,18 @@ use crate::context::Context;
 use crate::error::ApiError;
 use crate::hot::HotTable;
 use crate::journaled::{Draft, Unrecorded};
-use crate::moment::Moment;
+use crate::moment::{Moment, On};
 use crate::validate::KeySelector;
-use conclave_core::ids::{KeyId, KeyspaceId};
+use conclave_core::access::{self, Authenticated, Authorized, Resource};
+use conclave_core::ids::{InstanceId, KeyId, KeyspaceId};
 use conclave_core::model::{KeyRecord, VersionRecord};
 use conclave_core::mutants::Mutant;
-use conclave_core::outcome::Thing;
+use conclave_core::outcome::Refusal;
 use conclave_core::reason::Reason;
 use conclave_core::replica::StateRead;
 use conclave_core::roles::Action;
 use conclave_core::state::State;
+use conclave_core::timers;
 use conclave_core::usage::{self, UsePermit};
 use conclave_crypto::data_plane::DataKey;
 use conclave_crypto::wrap::{self, MaterialContext};
@@ -25,7 +27,7 @@ use std::sync::Arc;
 pub(crate) struct HotTables {
     pub(crate) keys: HotTable<KeyId, KeyRecord>,
     pub(crate) versions: HotTable<(KeyId, u32), VersionRecord>,
-    pub(crate) aliases: HotTable<String, KeyId>,
+    pub(crate) aliases: HotTable<(InstanceId, String), KeyId>,
 }
 
 impl HotTables {
@@ -130,26 +132,29 @@ impl Context {
         draft: &mut Draft,
     ) -> Result<Decision, Undecided> {
         let view = &moment.view;
-        let authorized = moment.judge_use(call, action, draft)?;
+        let who = moment.identified(call, draft)?;
         let seal = view.seal().ok_or_else(ApiError::not_initialized)?;
+        let (key, authorized) = match target {
+            Target::Primary(selector) => self.usable(call, &who, action, selector, moment)?,
+            Target::Named { key, version, only } => {
+                draft.with(*key, Some(*version));
+                if let Some(only) = only {
+                    let (wanted, _) = self.usable(call, &who, action, only, moment)?;
+                    is_only(*key, wanted.id)?;
+                }
+                self.usable(call, &who, action, &KeySelector::Id(*key), moment)?
+            }
+        };
         if !self.seal.is_open() {
             return Err(ApiError::sealed().into());
         }
-        let key = match target {
-            Target::Primary(selector) => self.find(selector, view.index())?,
-            Target::Named { key, version, only } => {
-                draft.with(*key, Some(*version));
-                self.check_only(*key, *only, view.index())?;
-                self.key(*key, view.index())?
-            }
-        };
         let version = match target {
             Target::Primary(_) => key.primary_version,
             Target::Named { version, .. } => *version,
         };
         draft.with(key.id, Some(version));
         let version = self.version(key.id, version, view.index())?;
-        let permit = usage::permit_use(authorized, &key, &version)?;
+        let permit = usage::permit_use(authorized, &key, &version, moment.now.at_ms)?;
         Ok(Decision {
             permit,
             version,
@@ -160,41 +165,71 @@ impl Context {
         })
     }
 
-    /// A ciphertext of another key than the caller wants is refused before that key is looked at.
-    fn check_only(
+    /// The key that is named, as time has left it, with the proof that the caller may use it. What is not
+    /// there and what the caller may not see answer alike.
+    fn usable(
         &self,
-        named: KeyId,
-        only: Option<&KeySelector>,
-        index: u64,
-    ) -> Result<(), Undecided> {
-        let Some(only) = only else { return Ok(()) };
-        let wanted = self.find(only, index)?.id;
-        if wanted == named {
-            return Ok(());
-        }
-        let message = "the ciphertext was made under another key than the one that was asked for";
-        let next = "ask for the key of the ciphertext, or for none";
-        Err(ApiError::new(Reason::CiphertextWrongKey, message, next)
-            .with("key", wanted.to_string())
-            .into())
-    }
-
-    fn find(&self, selector: &KeySelector, index: u64) -> Result<Arc<KeyRecord>, Undecided> {
-        match selector {
-            KeySelector::Id(id) => self.key(*id, index),
-            KeySelector::Alias(alias) => {
-                let id = self.lookup(&self.tables.aliases, alias, index, |state| {
-                    State(state).alias(alias)
-                })?;
-                self.key(*id.ok_or_else(|| ApiError::not_found(Thing::Key, selector))?, index)
+        call: &Call,
+        who: &Authenticated,
+        action: Action,
+        selector: &KeySelector,
+        moment: &Moment,
+    ) -> Result<(Arc<KeyRecord>, Authorized), Undecided> {
+        let key = self.find(call, selector, moment)?;
+        let on = key.as_deref().map_or(Resource::UnknownKey, Resource::of_key);
+        let now_ms = moment.now.unscaled_ms;
+        match (access::authorize(&*moment.view, who, action, on, now_ms), key) {
+            (Ok(authorized), Some(key)) => Ok((key, authorized)),
+            (Ok(_), None) | (Err(Refusal::NotFound { .. }), _) => {
+                Err(On::Key(selector).missing(call).into())
             }
+            (Err(refusal), _) => Err(refusal.into()),
         }
     }
 
-    fn key(&self, id: KeyId, index: u64) -> Result<Arc<KeyRecord>, Undecided> {
+    fn find(
+        &self,
+        call: &Call,
+        selector: &KeySelector,
+        moment: &Moment,
+    ) -> Result<Option<Arc<KeyRecord>>, Undecided> {
+        let within = match (&call.instance, selector) {
+            (None, KeySelector::Id(_)) => None,
+            (given, _) => match moment.instance(given.as_ref()) {
+                Some(instance) => Some(instance),
+                // What is in an instance that does not exist is as unknown as the instance.
+                None => return Ok(None),
+            },
+        };
+        let id = match (selector, within) {
+            (KeySelector::Id(id), _) => *id,
+            (KeySelector::Alias(_), None) => return Ok(None),
+            (KeySelector::Alias(alias), Some(within)) => {
+                let name = (within, alias.clone());
+                let index = moment.view.index();
+                let id = self.lookup(&self.tables.aliases, &name, index, |state| {
+                    State(state).alias(within, alias)
+                })?;
+                let Some(id) = id else { return Ok(None) };
+                *id
+            }
+        };
+        let key = self.key(id, moment)?;
+        Ok(key.filter(|key| within.is_none_or(|within| within == key.instance)))
+    }
+
+    fn key(&self, id: KeyId, moment: &Moment) -> Result<Option<Arc<KeyRecord>>, Undecided> {
+        let index = moment.view.index();
         let key = self.lookup(&self.tables.keys, &id, index, |state| State(state).key(id))?;
-        let key = key.ok_or_else(|| ApiError::not_found(Thing::Key, id))?;
-        if key.changed_at > index { Err(Undecided::Behind) } else { Ok(key) }
+        let Some(key) = key else { return Ok(None) };
+        if key.changed_at > index {
+            return Err(Undecided::Behind);
+        }
+        // A timer may have run that no entry shows yet.
+        match timers::is_behind(&key, moment.now.at_ms) {
+            false => Ok(Some(key)),
+            true => Ok(timers::as_of(&key, moment.now.at_ms).map(Arc::new)),
+        }
     }
 
     /// A version number that the key never had can only come from a damaged ciphertext.
@@ -221,8 +256,8 @@ impl Context {
     ///   take a newer view. What has not changed above `index` and is not older than it is exactly
     ///   the record at `index`.
     ///
-    /// Aliases have no `changed_at`: an alias never changes its key, and the key it leads to is
-    /// checked, so an alias made above `index` leads to a key made above it.
+    /// Aliases have no `changed_at`: giving or taking one changes its key, and the key it leads to is
+    /// checked, so an alias made above `index` leads to a key changed above it.
     fn lookup<K: crate::hot::HotKey, V>(
         &self,
         table: &HotTable<K, V>,
@@ -262,7 +297,10 @@ impl Context {
     }
 
     fn unwrap(&self, decision: &Decision) -> Result<DataKey, ApiError> {
-        let material = &decision.version.material;
+        // The material of a version that may be used is there: it goes only from destroyed keys.
+        let material = decision.version.material.as_ref();
+        let material =
+            material.ok_or_else(|| ApiError::alarm("a usable version has no material"))?;
         let context = MaterialContext {
             keyspace_id: decision.keyspace.0,
             key_id: decision.key().0,
@@ -281,6 +319,18 @@ impl Context {
             .map_err(|_| ApiError::alarm("wrapped key material does not open in its place"))?;
         Ok(DataKey::new(&unwrapped))
     }
+}
+
+/// A ciphertext of another key than the caller wants is refused before that key is looked at.
+fn is_only(named: KeyId, wanted: KeyId) -> Result<(), Undecided> {
+    if wanted == named {
+        return Ok(());
+    }
+    let message = "the ciphertext was made under another key than the one that was asked for";
+    let next = "ask for the key of the ciphertext, or for none";
+    Err(ApiError::new(Reason::CiphertextWrongKey, message, next)
+        .with("key", wanted.to_string())
+        .into())
 }
 
 #[cfg(test)]

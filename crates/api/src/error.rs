@@ -1,6 +1,7 @@
 //! The one error type of the services and its form on the wire: a gRPC status with
 //! `google.rpc.ErrorInfo` (stable reason, domain, metadata) and `RetryInfo` where a repeat helps.
 
+use crate::render;
 use conclave_core::outcome::{Refusal, Thing};
 use conclave_core::reason::Reason;
 use conclave_core::replica::{ProposeError, Unavailable};
@@ -173,6 +174,12 @@ fn code_of(reason: Reason) -> Code {
         Reason::KeyState
         | Reason::VersionState
         | Reason::VersionLimit
+        | Reason::TooEarly
+        | Reason::WindowOver
+        | Reason::Expired
+        | Reason::Retention
+        | Reason::Registered
+        | Reason::NotEmpty
         | Reason::AlreadyInitialized
         | Reason::RequestIdReused
         | Reason::RequestTooOld
@@ -190,6 +197,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::ShareWrong
         | Reason::ShareOtherKeyspace
         | Reason::TooLarge
+        | Reason::PolicyInvalid
         | Reason::InvalidArgument => Code::InvalidArgument,
         Reason::RateLimited => Code::ResourceExhausted,
     }
@@ -213,7 +221,11 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let mut error = ApiError::new(refusal.reason(), refusal.to_string(), refusal.next());
         for (name, value) in refusal.metadata() {
-            error.metadata.insert(name.to_owned(), value);
+            // Core has no words for times; here they are written as everywhere.
+            match (name.strip_suffix("_ms"), value.parse().ok().and_then(render::rfc3339)) {
+                (Some(name), Some(time)) => error.metadata.insert(name.to_owned(), time),
+                _ => error.metadata.insert(name.to_owned(), value),
+            };
         }
         error
     }

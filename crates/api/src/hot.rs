@@ -2,7 +2,7 @@
 
 use crate::limits::{RECORDS_PER_SHARD, SHARDS};
 use crate::lock::{read, write};
-use conclave_core::ids::KeyId;
+use conclave_core::ids::{InstanceId, KeyId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
@@ -25,9 +25,9 @@ impl HotKey for (KeyId, u32) {
     }
 }
 
-impl HotKey for String {
+impl HotKey for (InstanceId, String) {
     fn spread(&self) -> usize {
-        self.bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)))
+        self.1.bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)))
     }
 }
 

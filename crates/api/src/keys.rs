@@ -1,11 +1,11 @@
 //! The service `conclave.v1.Keys`.
 
+mod change;
 mod read;
 mod write;
 
 use crate::call::Call;
 use crate::context::Context;
-use conclave_core::lifecycle::KeyAction;
 use conclave_proto::v1;
 use conclave_proto::v1::keys_server::Keys;
 use std::sync::Arc;
@@ -14,63 +14,45 @@ use tonic::{Request, Response, Status};
 /// See `proto/conclave/v1/keys.proto`.
 pub(crate) struct KeysService(pub(crate) Arc<Context>);
 
-#[tonic::async_trait]
-impl Keys for KeysService {
-    async fn create_key(
-        &self,
-        request: Request<v1::CreateKeyRequest>,
-    ) -> Result<Response<v1::KeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.create_key(&call, request.into_inner()).await?))
-    }
+/// One handler: read the call, run it, answer.
+macro_rules! handlers {
+    ($($method:ident($request:ident) -> $answer:ident;)*) => {
+        #[tonic::async_trait]
+        impl Keys for KeysService {
+            $(
+                async fn $method(
+                    &self,
+                    request: Request<v1::$request>,
+                ) -> Result<Response<v1::$answer>, Status> {
+                    let call = Call::of(&self.0, &request)?;
+                    Ok(Response::new(self.0.$method(&call, request.into_inner()).await?))
+                }
+            )*
+        }
+    };
+}
 
-    async fn get_key(
-        &self,
-        request: Request<v1::GetKeyRequest>,
-    ) -> Result<Response<v1::KeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.show_key(&call, request.get_ref()).await?))
-    }
-
-    async fn list_keys(
-        &self,
-        request: Request<v1::ListKeysRequest>,
-    ) -> Result<Response<v1::ListKeysAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.list_keys(&call, request.get_ref()).await?))
-    }
-
-    async fn rotate_key(
-        &self,
-        request: Request<v1::KeyRequest>,
-    ) -> Result<Response<v1::KeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.rotate_key(&call, request.get_ref()).await?))
-    }
-
-    async fn enable_key(
-        &self,
-        request: Request<v1::KeyRequest>,
-    ) -> Result<Response<v1::KeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.switch_key(&call, request.get_ref(), KeyAction::Enable).await?))
-    }
-
-    async fn disable_key(
-        &self,
-        request: Request<v1::KeyRequest>,
-    ) -> Result<Response<v1::KeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.switch_key(&call, request.get_ref(), KeyAction::Disable).await?))
-    }
-
-    async fn update_key(
-        &self,
-        request: Request<v1::UpdateKeyRequest>,
-    ) -> Result<Response<v1::KeyAnswer>, Status> {
-        let call = Call::of(&self.0, &request)?;
-        Ok(Response::new(self.0.update_key(&call, request.into_inner()).await?))
-    }
+handlers! {
+    create_key(CreateKeyRequest) -> KeyAnswer;
+    get_key(GetKeyRequest) -> KeyAnswer;
+    list_keys(ListKeysRequest) -> ListKeysAnswer;
+    rotate_key(KeyRequest) -> KeyAnswer;
+    enable_key(KeyRequest) -> KeyAnswer;
+    disable_key(KeyRequest) -> KeyAnswer;
+    update_key(UpdateKeyRequest) -> KeyAnswer;
+    set_version_enabled(SetVersionEnabledRequest) -> KeyAnswer;
+    delete_key(DeleteKeyRequest) -> KeyAnswer;
+    cancel_deletion(KeyRequest) -> KeyAnswer;
+    delete_now(KeyRequest) -> KeyAnswer;
+    restore_key(KeyRequest) -> KeyAnswer;
+    purge_key(KeyRequest) -> KeyAnswer;
+    add_alias(AliasRequest) -> KeyAnswer;
+    remove_alias(AliasRequest) -> KeyAnswer;
+    set_key_policy(SetKeyPolicyRequest) -> KeyAnswer;
+    register_resource(RegisterResourceRequest) -> KeyAnswer;
+    unregister_resource(UnregisterResourceRequest) -> KeyAnswer;
+    get_history(GetKeyRequest) -> HistoryAnswer;
+    get_impact(GetKeyRequest) -> ImpactAnswer;
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::error::ApiError;
 use crate::limits::PREPARE_ATTEMPTS;
-use crate::moment::Moment;
-use conclave_core::command::{Caller, Command, Proposal};
-use conclave_core::ids::RequestId;
-use conclave_core::outcome::{Applied, Effect, Outcome, Refusal};
+use crate::moment::{Moment, On};
+use crate::validate::{InstanceSelector, KeySelector, RingSelector, ScopeSelector};
+use conclave_core::command::{Caller, Command, Proposal, Scope};
+use conclave_core::ids::{InstanceId, RequestId, RingId};
+use conclave_core::model::KeyRecord;
+use conclave_core::outcome::{Applied, Effect, Outcome, Refusal, Thing};
 use conclave_core::reason::Reason;
 use conclave_core::replica::{ProposeError, StateRead};
+use conclave_core::requests;
 use conclave_core::roles::Action;
 use conclave_core::state::State;
 
@@ -20,14 +23,43 @@ pub(crate) struct Mutation<'a> {
     pub(crate) request: RequestId,
     /// See [`crate::digest`].
     pub(crate) digest: [u8; 32],
-    /// What the caller must be permitted to do.
+    /// What the caller must be permitted to do …
     pub(crate) action: Action,
+    /// … and on what.
+    pub(crate) on: On<'a>,
 }
 
 /// From what a command is prepared. Only a hint: apply judges again.
 pub(crate) struct Basis<'a> {
+    pub(crate) call: &'a Call,
     pub(crate) moment: &'a Moment,
     pub(crate) state: State<'a>,
+}
+
+impl Basis<'_> {
+    /// The key that is named.
+    pub(crate) fn key(&self, selector: &KeySelector) -> Result<KeyRecord, ApiError> {
+        let found = self.moment.key(self.call, &self.state, selector);
+        found.ok_or_else(|| On::Key(selector).missing(self.call))
+    }
+
+    /// The instance that is named.
+    pub(crate) fn instance(&self, selector: &InstanceSelector) -> Result<InstanceId, ApiError> {
+        let found = self.moment.instance(Some(selector));
+        found.ok_or_else(|| On::Instance(selector).missing(self.call))
+    }
+
+    /// The key ring that is named, with its instance.
+    pub(crate) fn ring(&self, selector: &RingSelector) -> Result<(InstanceId, RingId), ApiError> {
+        let found = self.moment.ring(self.call, &self.state, selector);
+        found.ok_or_else(|| On::Ring(selector).missing(self.call))
+    }
+
+    /// The scope that is named.
+    pub(crate) fn scope(&self, selector: &ScopeSelector) -> Result<Scope, ApiError> {
+        let found = self.moment.scope(self.call, &self.state, selector);
+        found.ok_or_else(|| On::Scope(selector).missing(self.call))
+    }
 }
 
 /// A mutation that has happened.
@@ -55,9 +87,11 @@ impl Context {
             let (caller, command) = match self.prepared(&mutation, &moment, &mut prepare) {
                 Ok(prepared) => prepared,
                 // A sealed node stays sealed whatever the others know.
-                Err(error) if is_fresh || error.reason() == Some(Reason::Sealed) => {
-                    return Err(error);
+                Err(error) if error.reason() == Some(Reason::Sealed) => return Err(error),
+                Err(error) if is_fresh && error.reason() == Some(Reason::NotFound) => {
+                    return self.remembered(&mutation, &moment).unwrap_or(Err(error));
                 }
+                Err(error) if is_fresh => return Err(error),
                 Err(_) => {
                     moment = self.fresh(mutation.call).await?;
                     is_fresh = true;
@@ -70,6 +104,13 @@ impl Context {
                     moment = self.fresh(mutation.call).await?;
                     is_fresh = true;
                 }
+                // Gone, or out of sight, since it was named.
+                Applied {
+                    outcome: Outcome::Refused(Refusal::NotFound { what: Thing::Key }),
+                    ..
+                } => {
+                    return Err(mutation.on.missing(mutation.call));
+                }
                 Applied { outcome: Outcome::Refused(refusal), .. } => return Err(refusal.into()),
                 Applied { outcome: Outcome::Done(effect), index, replayed } => {
                     return Ok(Done { index, replayed, effect });
@@ -79,15 +120,36 @@ impl Context {
         Err(Refusal::Superseded.into())
     }
 
+    /// The first answer of a request that cannot be prepared any more, because it has removed what it
+    /// is about. Where that is still there, credential, role and seal of the node come first.
+    fn remembered(
+        &self,
+        mutation: &Mutation<'_>,
+        moment: &Moment,
+    ) -> Option<Result<Done, ApiError>> {
+        let who = moment.authenticate(mutation.call).ok()?;
+        let state = self.replica().state();
+        if moment.place(mutation.call, &State(&*state), mutation.on).is_some() {
+            return None;
+        }
+        let principal = who.caller().principal();
+        let first =
+            requests::first_answer(&State(&*state), principal, mutation.request, mutation.digest)?;
+        Some(match first.outcome {
+            Outcome::Done(effect) => Ok(Done { index: first.index, replayed: true, effect }),
+            Outcome::Refused(refusal) => Err(refusal.into()),
+        })
+    }
+
     fn prepared(
         &self,
         mutation: &Mutation<'_>,
         moment: &Moment,
         prepare: &mut impl FnMut(&Basis<'_>) -> Result<Command, ApiError>,
     ) -> Result<(Caller, Command), ApiError> {
-        let who = moment.judge(mutation.call, mutation.action)?;
         let state = self.replica().state();
-        let command = prepare(&Basis { moment, state: State(&*state) })?;
+        let who = moment.judge_on(mutation.call, mutation.action, &State(&*state), mutation.on)?;
+        let command = prepare(&Basis { call: mutation.call, moment, state: State(&*state) })?;
         Ok((who.caller().clone(), command))
     }
 

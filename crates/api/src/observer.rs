@@ -54,7 +54,7 @@ impl Context {
                 self.forget_key(touched, key, index);
             }
             Table::Aliases => {
-                if let Ok(alias) = String::from_utf8(touched.key.clone()) {
+                if let Some(alias) = state::alias_of(&touched.key) {
                     self.tables.aliases.invalidate(&alias, index);
                 }
             }

@@ -98,7 +98,7 @@ fn handover_context(
 
 impl crate::context::Context {
     /// Proposes a command of the node itself: its request id is fresh, since nobody repeats it.
-    async fn propose_own(
+    pub(crate) async fn propose_own(
         &self,
         caller: Caller,
         command: Command,

@@ -7,6 +7,7 @@ use crate::config::ApiConfig;
 use crate::context::Context;
 use crate::crypto::CryptoService;
 use crate::health::HealthService;
+use crate::instances::InstancesService;
 use crate::keys::KeysService;
 use crate::operator::OperatorService;
 use crate::readiness::NotReady;
@@ -20,6 +21,7 @@ use conclave_proto::PUBLIC_DESCRIPTORS;
 use conclave_proto::v1::access_server::AccessServer;
 use conclave_proto::v1::bench_server::BenchServer;
 use conclave_proto::v1::crypto_server::CryptoServer;
+use conclave_proto::v1::instances_server::InstancesServer;
 use conclave_proto::v1::keys_server::KeysServer;
 use conclave_proto::v1::operator_server::OperatorServer;
 use std::sync::Arc;
@@ -68,7 +70,7 @@ impl Services {
         Services(shared.0)
     }
 
-    /// All gRPC services: Keys, Crypto, Access, Operator, health (open to everybody) and reflection
+    /// All gRPC services: Keys, Crypto, Access, Instances, Operator, health (open to everybody) and reflection
     /// (for any authenticated caller); on a development node Bench, too. Each connection's
     /// [`crate::PeerIdentity`] comes in the extensions of its requests.
     ///
@@ -85,6 +87,8 @@ impl Services {
                 .max_decoding_message_size(MAX_MESSAGE);
         let access =
             AccessServer::new(AccessService(context())).max_decoding_message_size(MAX_MESSAGE);
+        let instances = InstancesServer::new(InstancesService(context()))
+            .max_decoding_message_size(MAX_MESSAGE);
         let operator =
             OperatorServer::new(OperatorService(context())).max_decoding_message_size(MAX_MESSAGE);
         let health = HealthServer::new(HealthService(context()));
@@ -96,6 +100,7 @@ impl Services {
         let mut routes = Routes::new(Boundary::new(keys, context(), &rounds, open))
             .add_service(Boundary::new(crypto, context(), &rounds, open))
             .add_service(Boundary::new(access, context(), &rounds, open))
+            .add_service(Boundary::new(instances, context(), &rounds, open))
             .add_service(Boundary::new(operator, context(), &rounds, open))
             .add_service(Boundary::new(health, context(), &rounds, open))
             .add_service(Boundary::new(reflection, context(), &rounds, Admission::Authenticated));
@@ -105,6 +110,11 @@ impl Services {
             routes = routes.add_service(Boundary::new(bench, context(), &rounds, open));
         }
         routes.prepare()
+    }
+
+    /// Rotates keys whose schedule says so while this node is unsealed, for as long as it is polled.
+    pub async fn keep_rotating(&self) {
+        self.0.keep_rotating().await;
     }
 
     /// Whether this node cannot use keys now.

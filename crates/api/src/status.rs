@@ -73,7 +73,7 @@ impl Context {
             term: answers(reports).map(|(_, report)| report.term).max().unwrap_or(0),
             voters: ids(true).collect(),
             learners: ids(false).collect(),
-            cluster_time: Some(timestamp(view.cluster_time_ms())),
+            cluster_time: Some(timestamp(self.local().now.at_ms)),
             feature_level: FEATURE_LEVEL,
             alarms: Vec::new(),
         }

@@ -3,7 +3,7 @@
 use crate::config::ApiConfig;
 use crate::error::ApiError;
 use crate::limits::{LIST_DEFAULT, LIST_MAX};
-use conclave_core::command::{Algorithm, Scope, Subject};
+use conclave_core::command::{Algorithm, Subject};
 use conclave_core::ids::{KeyId, PrincipalId, RequestId, TokenId};
 use conclave_core::outcome::Thing;
 use conclave_core::roles::{Action, Role};
@@ -13,6 +13,14 @@ use prost_types::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use uuid::Uuid;
+
+mod groups;
+mod policy;
+
+pub(crate) use groups::{
+    InstanceSelector, RingSelector, ScopeSelector, group_name, instance, ring, scope,
+};
+pub(crate) use policy::{millis, policy_change};
 
 /// How a caller names a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +36,6 @@ impl fmt::Display for KeySelector {
             KeySelector::Id(id) => id.fmt(f),
             KeySelector::Alias(alias) => f.write_str(alias),
         }
-    }
-}
-
-impl KeySelector {
-    /// The key in a state.
-    pub(crate) fn resolve(&self, state: &State<'_>) -> Result<KeyId, ApiError> {
-        let found = match self {
-            KeySelector::Id(id) => Some(*id),
-            KeySelector::Alias(alias) => state.alias(alias),
-        };
-        found.ok_or_else(|| ApiError::not_found(Thing::Key, self))
     }
 }
 
@@ -111,6 +108,17 @@ pub(crate) fn algorithm(text: &str) -> Result<Algorithm, ApiError> {
         let known: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
         ApiError::field("algorithm", format!("allowed is {}", known.join(", ")))
     })
+}
+
+/// An alias that is needed.
+pub(crate) fn some_alias(text: &str) -> Result<String, ApiError> {
+    names::alias(text).map_err(|error| ApiError::field("alias", error))?;
+    Ok(text.to_owned())
+}
+
+pub(crate) fn resource(text: &str) -> Result<String, ApiError> {
+    names::resource(text).map_err(|error| ApiError::field("resource", error))?;
+    Ok(text.to_owned())
 }
 
 pub(crate) fn description(text: &str) -> Result<(), ApiError> {
@@ -200,13 +208,6 @@ pub(crate) fn role(text: &str) -> Result<Role, ApiError> {
 
 pub(crate) fn action(text: &str) -> Result<Action, ApiError> {
     text.parse().map_err(|error| ApiError::field("action", error))
-}
-
-pub(crate) fn scope(text: &str) -> Result<Scope, ApiError> {
-    match text {
-        "" | "cluster" => Ok(Scope::Cluster),
-        _ => Err(ApiError::field("scope", "allowed is `cluster`, which is also the default")),
-    }
 }
 
 /// A subject of a role binding, still by name.

@@ -78,6 +78,16 @@ pub struct Globals {
     )]
     pub client_key: Option<PathBuf>,
 
+    /// Instance in which keys and key rings are looked up, created and listed [default: default]
+    #[arg(
+        long,
+        global = true,
+        env = "CONCLAVE_INSTANCE",
+        value_name = "ID|NAME",
+        hide_env_values = true
+    )]
+    pub instance: Option<String>,
+
     /// Form of the result
     #[arg(
         short,
@@ -136,6 +146,10 @@ impl Globals {
         }
         if let Some(path) = given(&self.client_key) {
             builder = builder.client_key(path);
+        }
+        // A variable set to nothing counts as not set.
+        if let Some(instance) = self.instance.as_deref().filter(|instance| !instance.is_empty()) {
+            builder = builder.instance(instance);
         }
         if let Some(path) = given(&self.token_file) {
             warn_if_others_may_read(path);

@@ -42,8 +42,8 @@ pub struct BindingArgs {
     role: String,
     #[command(flatten)]
     subject: SubjectArgs,
-    /// Where the role counts
-    #[arg(long, default_value = "cluster", value_parser = PossibleValuesParser::new(["cluster"]))]
+    /// Where the role counts: cluster, instance:I, ring:R or key:K, by id or name
+    #[arg(long, default_value = "cluster")]
     scope: String,
 }
 

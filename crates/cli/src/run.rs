@@ -7,7 +7,10 @@ use uuid::Uuid;
 use crate::globals::{Format, Globals};
 use crate::output::{self, Outcome};
 use crate::verb::Verb;
-use crate::{bench, completions, crypto, exit, key, operator, pki, principal, role, status, token};
+use crate::{
+    bench, completions, crypto, exit, instance, key, key_ring, operator, pki, principal, role,
+    status, token,
+};
 
 /// Runs `verb`, prints its result, and returns the exit code. `command` is the whole command line
 /// of the binary, for shell completions.
@@ -47,6 +50,8 @@ pub(crate) async fn dispatch(verb: Verb, globals: &Globals, command: clap::Comma
     match verb {
         Verb::Status(args) => status::run(&args, globals).await,
         Verb::Operator(verb) => operator::run(verb, globals).await,
+        Verb::Instance(verb) => instance::run(verb, globals).await,
+        Verb::KeyRing(verb) => key_ring::run(verb, globals).await,
         Verb::Key(verb) => key::run(verb, globals).await,
         Verb::Encrypt(args) => crypto::encrypt(args, globals).await,
         Verb::Decrypt(args) => crypto::decrypt(args, globals).await,

@@ -10,6 +10,14 @@ use serde_json::Value;
 /// # Errors
 /// A sentence that says what is allowed.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    match parse_seconds(text)? {
+        0 => Err(out_of_range(text)),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+/// Reads a duration that may be none, such as `0s`: whole seconds.
+pub(crate) fn parse_seconds(text: &str) -> Result<u64, String> {
     let wrong =
         || format!("`{text}` is not a duration: write a number and s, m, h or d, as in 30s");
     let (number, seconds) = match text.char_indices().next_back() {
@@ -23,10 +31,26 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err(wrong());
     }
     let count: u64 = number.parse().map_err(|_| wrong())?;
-    match count.checked_mul(seconds) {
-        Some(0) | None => Err(format!("`{text}` is out of range: more than 0s is needed")),
-        Some(total) => Ok(Duration::from_secs(total)),
+    count.checked_mul(seconds).ok_or_else(|| out_of_range(text))
+}
+
+fn out_of_range(text: &str) -> String {
+    format!("`{text}` is out of range: more than 0s is needed, and a number of 64 bits")
+}
+
+/// A duration in the largest unit that writes it exactly: `90s`, `72h` as `3d`.
+pub(crate) fn seconds_text(seconds: u64) -> String {
+    let exact = |unit: &u64| seconds != 0 && seconds.is_multiple_of(*unit);
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    match units.iter().find(|(unit, _)| exact(unit)) {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
     }
+}
+
+/// `yes` or `no`.
+pub(crate) fn yes_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }
 
 /// Reads a time such as `2026-12-31T00:00:00Z`.
@@ -81,6 +105,19 @@ mod tests {
         }
         assert!(parse_duration("99999999999999999999d").is_err());
         assert!(parse_duration("999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn durations_that_may_be_none() {
+        assert_eq!(parse_seconds("0s"), Ok(0));
+        assert_eq!(parse_seconds("72h"), Ok(259_200));
+        assert!(parse_seconds("0").is_err());
+        for (seconds, text) in
+            [(0, "0s"), (90, "90s"), (120, "2m"), (5_400, "90m"), (7_200, "2h"), (259_200, "3d")]
+        {
+            assert_eq!(seconds_text(seconds), text);
+            assert_eq!(parse_seconds(text), Ok(seconds));
+        }
     }
 
     #[test]

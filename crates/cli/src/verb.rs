@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 
-use crate::{bench, completions, crypto, key, operator, pki, principal, role, status, token};
+use crate::{
+    bench, completions, crypto, instance, key, key_ring, operator, pki, principal, role, status,
+    token,
+};
 
 /// A verb and its arguments.
 #[derive(Debug, Subcommand)]
@@ -12,6 +15,12 @@ pub enum Verb {
     /// Initialise, unseal and seal the cluster
     #[command(subcommand)]
     Operator(operator::OperatorVerb),
+    /// Create instances, the administrative boundary around keys, and set their policies
+    #[command(subcommand)]
+    Instance(instance::InstanceVerb),
+    /// Create, list and delete the key rings of an instance
+    #[command(subcommand)]
+    KeyRing(key_ring::KeyRingVerb),
     /// Create keys and move them along their lifecycle
     #[command(subcommand)]
     Key(key::KeyVerb),

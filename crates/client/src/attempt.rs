@@ -20,6 +20,8 @@ use crate::reason::Reason;
 
 /// "At least this fresh", towards a node.
 const MIN_INDEX: &str = "x-conclave-min-index";
+/// The instance whose keys, aliases and key rings are meant, towards a node.
+const INSTANCE: &str = "x-conclave-instance";
 /// The applied log index of an answer.
 const INDEX: &str = "x-conclave-index";
 /// How much earlier than ours the node's deadline ends: at most this, so that its own answer (say,
@@ -54,13 +56,19 @@ pub(crate) struct Budget {
 pub(crate) struct Caller {
     tls: Arc<ClientConfig>,
     bearer: Option<HeaderValue>,
+    instance: Option<HeaderValue>,
     /// The highest log index seen in an answer.
     index: AtomicU64,
 }
 
 impl Caller {
-    pub(crate) fn new(tls: Arc<ClientConfig>, bearer: Option<HeaderValue>) -> Self {
-        Caller { tls, bearer, index: AtomicU64::new(0) }
+    /// Shows `bearer`, and names `instance`, in every call.
+    pub(crate) fn new(
+        tls: Arc<ClientConfig>,
+        bearer: Option<HeaderValue>,
+        instance: Option<HeaderValue>,
+    ) -> Self {
+        Caller { tls, bearer, instance, index: AtomicU64::new(0) }
     }
 
     /// The highest log index seen so far.
@@ -147,11 +155,14 @@ impl Caller {
         }
     }
 
-    /// The headers of every call. The token's bytes are shared, not copied.
+    /// The headers of every call. The bytes of token and instance are shared, not copied.
     fn headers(&self, min_index: u64) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(4);
         if let Some(bearer) = &self.bearer {
             headers.insert(AUTHORIZATION, bearer.clone());
+        }
+        if let Some(instance) = &self.instance {
+            headers.insert(INSTANCE, instance.clone());
         }
         if min_index > 0 {
             headers.insert(MIN_INDEX, HeaderValue::from(min_index));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::attempt::Caller;
 use crate::client::Client;
 use crate::error::Error;
+use crate::instance_header::instance_header;
 use crate::node::Node;
 use crate::reason::Reason;
 use crate::tls::{self, ClientIdentity};
@@ -22,6 +23,7 @@ pub struct ClientBuilder {
     client_cert: Option<PathBuf>,
     client_key: Option<PathBuf>,
     token_file: Option<PathBuf>,
+    instance: Option<String>,
     timeout: Duration,
 }
 
@@ -33,6 +35,7 @@ impl ClientBuilder {
             client_cert: None,
             client_key: None,
             token_file: None,
+            instance: None,
             timeout: DEFAULT_TIMEOUT,
         }
     }
@@ -74,6 +77,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The instance (id or name) in which keys, aliases and key rings are looked up, created and
+    /// listed. If none is named, nodes take `default`, and key ids of every instance.
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
     /// How long one call may take, all attempts together. Default: [`DEFAULT_TIMEOUT`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -83,8 +93,9 @@ impl ClientBuilder {
     /// Reads the files and makes the client. Nothing is connected yet.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for a wrong address, a missing CA certificate, a certificate without its
-    /// key, or a file that does not hold what it should; `LOCAL_FILE` for one that cannot be read.
+    /// `INVALID_ARGUMENT` for a wrong address or instance, a missing CA certificate, a certificate
+    /// without its key, or a file that does not hold what it should; `LOCAL_FILE` for one that
+    /// cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         if self.addrs.is_empty() {
             return Err(missing("no address of a node", "--addr or CONCLAVE_ADDR"));
@@ -104,9 +115,10 @@ impl ClientBuilder {
                 return Err(missing("no certificate of the client key", "--client-cert"));
             }
         };
+        let instance = self.instance.as_deref().map(instance_header).transpose()?;
         let tls = tls::client_config(ca, identity)?;
         let bearer = self.token_file.as_deref().map(token::bearer_from_file).transpose()?;
-        Ok(Client::new(nodes, Caller::new(tls, bearer), self.timeout))
+        Ok(Client::new(nodes, Caller::new(tls, bearer, instance), self.timeout))
     }
 }
 

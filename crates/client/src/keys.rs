@@ -1,5 +1,8 @@
 //! Keys: objects with a lifecycle.
 
+mod deletion;
+mod resources;
+
 use conclave_proto::v1;
 use conclave_proto::v1::keys_client::KeysClient;
 
@@ -14,7 +17,8 @@ impl Client {
     /// Creates a key.
     ///
     /// # Errors
-    /// `ALREADY_EXISTS` for a taken alias; what every call may meet.
+    /// `ALREADY_EXISTS` for a taken alias, `NOT_FOUND` for the instance or the key ring,
+    /// `INVALID_ARGUMENT`; what every call may meet.
     pub async fn create_key(&self, request: v1::CreateKeyRequest) -> Result<v1::KeyAnswer, Error> {
         let (kind, request) = mutation(request)?;
         self.run(kind, request, |wire, request| async move {
@@ -35,7 +39,7 @@ impl Client {
         .await
     }
 
-    /// Lists one page of keys.
+    /// Lists one page of the keys of the instance; Destroyed ones only if they are asked for.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for a wrong limit or cursor; what every call may meet.
@@ -52,7 +56,8 @@ impl Client {
     /// Makes a new primary version; older versions still decrypt.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `KEY_STATE`, `VERSION_LIMIT`; what every call may meet.
+    /// `NOT_FOUND`, `KEY_STATE`, `TOO_EARLY` for a cool-down of the policy, `VERSION_LIMIT`; what
+    /// every call may meet.
     pub async fn rotate_key(&self, request: v1::KeyRequest) -> Result<v1::KeyAnswer, Error> {
         let (kind, request) = mutation(request)?;
         self.run(kind, request, |wire, request| async move {
@@ -61,10 +66,10 @@ impl Client {
         .await
     }
 
-    /// Lets the key be used again.
+    /// Lets the key be used again; an expired one becomes Deactivated.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `KEY_STATE`; what every call may meet.
+    /// `NOT_FOUND`, `KEY_STATE`, `TOO_EARLY` for a cool-down of the policy; what every call may meet.
     pub async fn enable_key(&self, request: v1::KeyRequest) -> Result<v1::KeyAnswer, Error> {
         let (kind, request) = mutation(request)?;
         self.run(kind, request, |wire, request| async move {
@@ -85,14 +90,69 @@ impl Client {
         .await
     }
 
-    /// Changes description and labels.
+    /// Changes description, labels and key ring.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `INVALID_ARGUMENT`; what every call may meet.
+    /// `NOT_FOUND` for the key or the ring, `KEY_STATE`, `INVALID_ARGUMENT`; what every call may meet.
     pub async fn update_key(&self, request: v1::UpdateKeyRequest) -> Result<v1::KeyAnswer, Error> {
         let (kind, request) = mutation(request)?;
         self.run(kind, request, |wire, request| async move {
             KeysClient::with_origin(wire.connection, wire.origin).update_key(request).await
+        })
+        .await
+    }
+
+    /// Switches one version on or off. It is usable if the key is, too.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `KEY_STATE`, `VERSION_STATE` for the newest version or one that is so already; what every call may meet.
+    pub async fn set_version_enabled(
+        &self,
+        request: v1::SetVersionEnabledRequest,
+    ) -> Result<v1::KeyAnswer, Error> {
+        let (kind, request) = mutation(request)?;
+        self.run(kind, request, |wire, request| async move {
+            KeysClient::with_origin(wire.connection, wire.origin).set_version_enabled(request).await
+        })
+        .await
+    }
+
+    /// Gives the key one more alias.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `KEY_STATE`, `ALREADY_EXISTS`, `INVALID_ARGUMENT`; what every call may meet.
+    pub async fn add_alias(&self, request: v1::AliasRequest) -> Result<v1::KeyAnswer, Error> {
+        let (kind, request) = mutation(request)?;
+        self.run(kind, request, |wire, request| async move {
+            KeysClient::with_origin(wire.connection, wire.origin).add_alias(request).await
+        })
+        .await
+    }
+
+    /// Takes an alias from the key; it is free then.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `KEY_STATE`; what every call may meet.
+    pub async fn remove_alias(&self, request: v1::AliasRequest) -> Result<v1::KeyAnswer, Error> {
+        let (kind, request) = mutation(request)?;
+        self.run(kind, request, |wire, request| async move {
+            KeysClient::with_origin(wire.connection, wire.origin).remove_alias(request).await
+        })
+        .await
+    }
+
+    /// Changes the rotation schedule, or lengthens the windows of the key.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `KEY_STATE`, `POLICY_INVALID` for a window that would be shorter, `VERSION_LIMIT` for a
+    /// schedule without room for versions, `INVALID_ARGUMENT`; what every call may meet.
+    pub async fn set_key_policy(
+        &self,
+        request: v1::SetKeyPolicyRequest,
+    ) -> Result<v1::KeyAnswer, Error> {
+        let (kind, request) = mutation(request)?;
+        self.run(kind, request, |wire, request| async move {
+            KeysClient::with_origin(wire.connection, wire.origin).set_key_policy(request).await
         })
         .await
     }

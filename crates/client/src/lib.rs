@@ -31,6 +31,8 @@ mod client;
 mod connection;
 mod crypto;
 mod error;
+mod instance_header;
+mod instances;
 mod keys;
 mod node;
 mod operator;

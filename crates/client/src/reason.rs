@@ -47,16 +47,18 @@ reasons! {
     VersionState = "VERSION_STATE",
     /// The key has as many versions as it may have.
     VersionLimit = "VERSION_LIMIT",
-    /// The time for this action has not come yet.
+    /// Sooner than the policy of the key allows.
     TooEarly = "TOO_EARLY",
-    /// The time for this action has passed.
+    /// The restore window is over.
     WindowOver = "WINDOW_OVER",
-    /// The object's life is over.
+    /// The key has expired.
     Expired = "EXPIRED",
-    /// A retention rule forbids it.
+    /// A registration prevents deletion; force does not help.
     Retention = "RETENTION",
-    /// A registered resource forbids it.
+    /// Resources are registered that the key protects; force passes.
     Registered = "REGISTERED",
+    /// There are keys in it.
+    NotEmpty = "NOT_EMPTY",
     /// The policy cannot be set as written.
     PolicyInvalid = "POLICY_INVALID",
     /// Other principals must agree first.

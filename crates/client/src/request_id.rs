@@ -42,6 +42,10 @@ macro_rules! mutations {
 
 mutations! {
     CreateKeyRequest KeyRequest UpdateKeyRequest SealRequest
+    SetVersionEnabledRequest DeleteKeyRequest AliasRequest SetKeyPolicyRequest
+    RegisterResourceRequest UnregisterResourceRequest
+    CreateInstanceRequest InstanceRequest SetInstancePolicyRequest
+    KeyRingRequest DeleteKeyRingRequest SetDeletionFloorRequest
     CreatePrincipalRequest PrincipalRequest GroupRequest CreateTokenRequest RevokeTokenRequest
     BindRoleRequest UnbindRoleRequest
 }

@@ -196,3 +196,24 @@ async fn a_later_call_asks_for_a_state_at_least_as_fresh() {
     assert_eq!(asked(&two, 0).as_deref(), Some("41"));
     assert_eq!(asked(&two, 1).as_deref(), Some("41"));
 }
+
+#[tokio::test]
+async fn every_attempt_names_the_instance_or_none_does() {
+    let pki = Pki::new();
+    let one = Node::start(&pki, &[SEALED, SEALED, SEALED]);
+    let two = Node::start(&pki, &[Step::Answer(1), Step::Answer(2), Step::Answer(3)]);
+    let named = pki.client(&[one.addr, two.addr], LONG).instance("prod").build().unwrap();
+    create(&named).await.unwrap();
+    named.get_key("k").await.unwrap();
+    let none = pki.client(&[one.addr, two.addr], LONG).build().unwrap();
+    create(&none).await.unwrap();
+    let seen = [one.script.seen(), two.script.seen()].concat();
+    let instances: Vec<Option<&str>> = seen
+        .iter()
+        .map(|seen| Some(seen.metadata.get("x-conclave-instance")?.to_str().unwrap()))
+        .collect();
+    let (prod, absent) = (Some("prod"), None);
+    assert_eq!(instances, [prod, absent, prod, prod, absent]);
+    let wrong = pki.client(&[one.addr], LONG).instance("two words").build().unwrap_err();
+    assert_eq!(wrong.reason, Reason::InvalidArgument);
+}

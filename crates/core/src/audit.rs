@@ -23,9 +23,9 @@ pub struct AuditRecord {
     pub at_ms: u64,
     /// Log index of the entry.
     pub index: u64,
-    /// On whose behalf; [`PrincipalId::NOBODY`] for custodians and operator certificates.
+    /// On whose behalf; [`PrincipalId::NOBODY`] for custodians, operator certificates and timers.
     pub principal: PrincipalId,
-    /// Name of the command.
+    /// Name of the command or of the timer.
     pub action: String,
     /// The key it was about.
     pub key: Option<KeyId>,
@@ -54,27 +54,46 @@ impl AuditRecord {
     }
 }
 
-/// Appends the record of an entry and drops the one that falls out of the bound.
-pub(crate) fn append(
-    state: &mut StateMut<'_>,
-    machine: &mut MachineRecord,
-    entry: &Entry,
-    index: u64,
-    outcome: &Outcome,
-) {
+/// What a record says beside its place in the chain.
+pub(crate) struct Draft<'a> {
+    pub(crate) index: u64,
+    pub(crate) principal: PrincipalId,
+    pub(crate) action: &'a str,
+    pub(crate) key: Option<KeyId>,
+    pub(crate) refused: Option<&'a str>,
+    pub(crate) request: RequestId,
+}
+
+impl<'a> Draft<'a> {
+    /// Of a command and what it came to.
+    pub(crate) fn of(entry: &'a Entry, index: u64, outcome: &Outcome) -> Draft<'a> {
+        let proposal = &entry.proposal;
+        Draft {
+            index,
+            principal: proposal.caller.principal(),
+            action: proposal.command.name(),
+            key: proposal.command.key(),
+            refused: match outcome {
+                Outcome::Done(_) => None,
+                Outcome::Refused(refusal) => Some(refusal.reason().as_str()),
+            },
+            request: proposal.request,
+        }
+    }
+}
+
+/// Appends a record and drops the one that falls out of the bound.
+pub(crate) fn append(state: &mut StateMut<'_>, machine: &mut MachineRecord, draft: Draft<'_>) {
     let record = AuditRecord {
         seq: machine.next_audit,
         prev: machine.audit_head,
         at_ms: machine.cluster_time_ms,
-        index,
-        principal: entry.proposal.caller.principal(),
-        action: entry.proposal.command.name().to_owned(),
-        key: entry.proposal.command.key(),
-        refused: match outcome {
-            Outcome::Done(_) => None,
-            Outcome::Refused(refusal) => Some(refusal.reason().as_str().to_owned()),
-        },
-        request: entry.proposal.request,
+        index: draft.index,
+        principal: draft.principal,
+        action: draft.action.to_owned(),
+        key: draft.key,
+        refused: draft.refused.map(str::to_owned),
+        request: draft.request,
     };
     machine.audit_head = record.hash();
     machine.next_audit += 1;

@@ -1,6 +1,9 @@
 //! Commands: everything that changes replicated state. Time, ids and wrapped material are inside.
 
-use crate::ids::{CeremonyId, KeyId, KeyspaceId, MemberId, PrincipalId, RequestId, TokenId};
+use crate::ids::{
+    CeremonyId, InstanceId, KeyId, KeyspaceId, MemberId, PrincipalId, RequestId, RingId, TokenId,
+};
+use crate::lifecycle::PolicyChange;
 use crate::roles::{Action, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,11 +19,55 @@ pub struct Entry {
     pub proposal: Proposal,
 }
 
-/// The time of an entry. Set by the leader just before the entry enters the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The time of an entry. Set by the leader just before the entry enters the log. Apply never lets it
+/// go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Milliseconds since the Unix epoch; apply never lets it go back.
+    /// Cluster time, by which keys are judged: milliseconds since the Unix epoch.
     pub at_ms: u64,
+    /// The same on the clock that no development clock rate speeds up, by which rights that end and
+    /// the request memory are judged.
+    pub unscaled_ms: u64,
+    /// How fast cluster time passes against it; 1 but in development.
+    pub rate: u32,
+}
+
+impl Stamp {
+    /// A time at which both clocks show the same.
+    pub const fn at(at_ms: u64) -> Stamp {
+        Stamp { at_ms, unscaled_ms: at_ms, rate: 1 }
+    }
+
+    /// The later of each of the two times, at the rate of `self`.
+    #[must_use]
+    pub fn max(self, other: Stamp) -> Stamp {
+        Stamp {
+            at_ms: self.at_ms.max(other.at_ms),
+            unscaled_ms: self.unscaled_ms.max(other.unscaled_ms),
+            rate: self.rate,
+        }
+    }
+
+    /// What it is when the unscaled clock shows `wall_ms`, at `rate` from here on.
+    #[must_use]
+    pub fn later(self, wall_ms: u64, rate: u32) -> Stamp {
+        if self.unscaled_ms == 0 {
+            // Nothing was stamped yet: both clocks start here.
+            return Stamp { rate, ..Stamp::at(wall_ms) };
+        }
+        let passed = wall_ms.saturating_sub(self.unscaled_ms);
+        Stamp {
+            at_ms: self.at_ms.saturating_add(passed.saturating_mul(u64::from(rate))),
+            unscaled_ms: self.unscaled_ms.max(wall_ms),
+            rate,
+        }
+    }
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Stamp::at(0)
+    }
 }
 
 /// A caller's request as a node hands it to the leader: complete but for the stamp.
@@ -59,6 +106,8 @@ pub enum Caller {
     },
     /// A custodian: whoever holds a good share. Needs no login.
     Custodian,
+    /// The cluster itself: what is due by time. No call from outside becomes this.
+    Cluster,
 }
 
 impl Caller {
@@ -66,7 +115,7 @@ impl Caller {
     pub fn principal(&self) -> PrincipalId {
         match self {
             Caller::Principal { principal, .. } => *principal,
-            Caller::Operator { .. } | Caller::Custodian => PrincipalId::NOBODY,
+            Caller::Operator { .. } | Caller::Custodian | Caller::Cluster => PrincipalId::NOBODY,
         }
     }
 }
@@ -151,6 +200,110 @@ pub enum Command {
         /// What was bound to whom.
         grant: Grant,
     },
+    /// Runs timers that are due: a bounded number of keys, the earliest first.
+    Tick,
+    /// Adds a primary version because the schedule says so.
+    ScheduledRotation(RotateKey),
+    /// Switches one version on or off.
+    SetVersionEnabled {
+        /// Which key.
+        key: KeyId,
+        /// Which version.
+        version: u32,
+        /// On or off.
+        enabled: bool,
+    },
+    /// Requests deletion.
+    DeleteKey {
+        /// Which key.
+        key: KeyId,
+        /// Whether registrations do not hold it up.
+        force: bool,
+    },
+    /// Takes a requested deletion back.
+    CancelDeletion {
+        /// Which key.
+        key: KeyId,
+    },
+    /// Skips the rest of the grace period.
+    DeleteNow {
+        /// Which key.
+        key: KeyId,
+    },
+    /// Brings a destroyed key back.
+    RestoreKey {
+        /// Which key.
+        key: KeyId,
+    },
+    /// Removes everything of a destroyed key but a tombstone.
+    PurgeKey {
+        /// Which key.
+        key: KeyId,
+    },
+    /// Adds or removes an alias.
+    SetAlias {
+        /// Which key.
+        key: KeyId,
+        /// The alias.
+        alias: String,
+        /// Add (true) or remove (false).
+        present: bool,
+    },
+    /// Changes the rotation schedule, or lengthens the key's own windows.
+    SetKeyPolicy(SetKeyPolicy),
+    /// Registers a resource that the key protects, or changes a registration.
+    RegisterResource(RegisterResource),
+    /// Removes a registration.
+    UnregisterResource {
+        /// Which key.
+        key: KeyId,
+        /// The resource.
+        resource: String,
+    },
+    /// Creates an instance, with the key ring `default`.
+    CreateInstance {
+        /// Id, made by the node.
+        id: InstanceId,
+        /// Unique name.
+        name: String,
+        /// What its keys copy, as a change of the default policy.
+        policy: PolicyChange,
+    },
+    /// Changes the policy that new keys copy.
+    SetInstancePolicy {
+        /// Which instance.
+        instance: InstanceId,
+        /// The change.
+        policy: PolicyChange,
+    },
+    /// Deletes an instance without keys, or with keys that may all be purged.
+    DeleteInstance {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// Sets the least time from a request to delete a key until its material is out of reach.
+    SetDeletionFloor {
+        /// In milliseconds.
+        floor_ms: u64,
+    },
+    /// Creates a key ring.
+    CreateRing {
+        /// Id, made by the node.
+        id: RingId,
+        /// Where.
+        instance: InstanceId,
+        /// Name, unique in the instance.
+        name: String,
+    },
+    /// Deletes a key ring.
+    DeleteRing {
+        /// Where.
+        instance: InstanceId,
+        /// Which ring.
+        ring: RingId,
+        /// Whether destroyed keys in it move to `default`.
+        force: bool,
+    },
 }
 
 impl Command {
@@ -173,15 +326,36 @@ impl Command {
             Command::RevokeToken { .. } => "RevokeToken",
             Command::BindRole { .. } => "BindRole",
             Command::UnbindRole { .. } => "UnbindRole",
+            Command::Tick => "Tick",
+            Command::ScheduledRotation(_) => "ScheduledRotation",
+            Command::SetVersionEnabled { .. } => "SetVersionEnabled",
+            Command::DeleteKey { .. } => "DeleteKey",
+            Command::CancelDeletion { .. } => "CancelDeletion",
+            Command::DeleteNow { .. } => "DeleteNow",
+            Command::RestoreKey { .. } => "RestoreKey",
+            Command::PurgeKey { .. } => "PurgeKey",
+            Command::SetAlias { present: true, .. } => "AddAlias",
+            Command::SetAlias { present: false, .. } => "RemoveAlias",
+            Command::SetKeyPolicy(_) => "SetKeyPolicy",
+            Command::RegisterResource(_) => "RegisterResource",
+            Command::UnregisterResource { .. } => "UnregisterResource",
+            Command::CreateInstance { .. } => "CreateInstance",
+            Command::SetInstancePolicy { .. } => "SetInstancePolicy",
+            Command::DeleteInstance { .. } => "DeleteInstance",
+            Command::SetDeletionFloor { .. } => "SetDeletionFloor",
+            Command::CreateRing { .. } => "CreateRing",
+            Command::DeleteRing { .. } => "DeleteRing",
         }
     }
 
     /// What a principal must be permitted to do; `None` for commands that no principal gives.
     pub fn action(&self) -> Option<Action> {
         match self {
-            Command::InitializeSeal(_) | Command::RecordShare(_) | Command::CompleteUnseal(_) => {
-                None
-            }
+            Command::InitializeSeal(_)
+            | Command::RecordShare(_)
+            | Command::CompleteUnseal(_)
+            | Command::Tick
+            | Command::ScheduledRotation(_) => None,
             Command::Seal => Some(Action::Seal),
             Command::CreateKey(_) => Some(Action::CreateKey),
             Command::RotateKey(_) => Some(Action::RotateKey),
@@ -194,6 +368,22 @@ impl Command {
             | Command::CreateToken(_)
             | Command::RevokeToken { .. } => Some(Action::ManagePrincipals),
             Command::BindRole { .. } | Command::UnbindRole { .. } => Some(Action::BindRole),
+            Command::SetVersionEnabled { enabled: true, .. } => Some(Action::EnableKey),
+            Command::SetVersionEnabled { enabled: false, .. } => Some(Action::DisableKey),
+            Command::DeleteKey { .. } | Command::DeleteNow { .. } => Some(Action::DeleteKey),
+            Command::CancelDeletion { .. } => Some(Action::CancelDeletion),
+            Command::RestoreKey { .. } => Some(Action::RestoreKey),
+            Command::PurgeKey { .. } => Some(Action::PurgeKey),
+            Command::SetAlias { .. } => Some(Action::ManageAliases),
+            Command::SetKeyPolicy(_) => Some(Action::SetKeyPolicy),
+            Command::RegisterResource(_) | Command::UnregisterResource { .. } => {
+                Some(Action::RegisterResource)
+            }
+            Command::CreateInstance { .. } => Some(Action::CreateInstance),
+            Command::SetInstancePolicy { .. } => Some(Action::SetInstancePolicy),
+            Command::DeleteInstance { .. } => Some(Action::DeleteInstance),
+            Command::SetDeletionFloor { .. } => Some(Action::SetDeletionFloor),
+            Command::CreateRing { .. } | Command::DeleteRing { .. } => Some(Action::ManageRings),
         }
     }
 
@@ -201,9 +391,20 @@ impl Command {
     pub fn key(&self) -> Option<KeyId> {
         match self {
             Command::CreateKey(create) => Some(create.key),
-            Command::RotateKey(rotate) => Some(rotate.key),
-            Command::EnableKey { key } | Command::DisableKey { key } => Some(*key),
+            Command::RotateKey(rotate) | Command::ScheduledRotation(rotate) => Some(rotate.key),
+            Command::EnableKey { key }
+            | Command::DisableKey { key }
+            | Command::SetVersionEnabled { key, .. }
+            | Command::DeleteKey { key, .. }
+            | Command::CancelDeletion { key }
+            | Command::DeleteNow { key }
+            | Command::RestoreKey { key }
+            | Command::PurgeKey { key }
+            | Command::SetAlias { key, .. }
+            | Command::UnregisterResource { key, .. } => Some(*key),
             Command::UpdateKey(update) => Some(update.key),
+            Command::SetKeyPolicy(change) => Some(change.key),
+            Command::RegisterResource(register) => Some(register.key),
             _ => None,
         }
     }
@@ -233,6 +434,8 @@ pub struct InitializeSeal {
     pub wrapping_key: WrappedWrappingKey,
     /// The first credential.
     pub admin: FirstAdmin,
+    /// Id of the instance `default`; a repeat before confirmation keeps the first one.
+    pub instance: InstanceId,
 }
 
 /// A wrapping key under the root key.
@@ -331,6 +534,10 @@ impl Algorithm {
 pub struct CreateKey {
     /// Id, made by the node.
     pub key: KeyId,
+    /// Where.
+    pub instance: InstanceId,
+    /// In which ring.
+    pub ring: RingId,
     /// Name beside the id.
     pub alias: Option<String>,
     /// What the key is for.
@@ -339,6 +546,10 @@ pub struct CreateKey {
     pub description: String,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
+    /// From when on it only decrypts, in milliseconds since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+    /// Period of the rotation schedule, in milliseconds.
+    pub rotate_every_ms: Option<u64>,
     /// Material of version 1.
     pub material: WrappedMaterial,
 }
@@ -366,6 +577,41 @@ pub struct UpdateKey {
     pub set_labels: BTreeMap<String, String>,
     /// Names of labels to remove.
     pub remove_labels: Vec<String>,
+    /// The ring to move to.
+    pub ring: Option<RingId>,
+}
+
+/// See [`Command::SetKeyPolicy`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetKeyPolicy {
+    /// Which key.
+    pub key: KeyId,
+    /// The schedule, if it changes.
+    pub rotation: Option<RotationChange>,
+    /// Longer windows.
+    pub windows: PolicyChange,
+}
+
+/// A change of a rotation schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RotationChange {
+    /// Rotate after each such period, in milliseconds, from now on.
+    Every(u64),
+    /// Do not rotate by schedule.
+    Off,
+}
+
+/// See [`Command::RegisterResource`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterResource {
+    /// Which key.
+    pub key: KeyId,
+    /// Name of the resource.
+    pub resource: String,
+    /// Free text.
+    pub description: String,
+    /// Whether the key must not be deleted while it stands.
+    pub prevent_deletion: bool,
 }
 
 /// See [`Command::CreateToken`].
@@ -408,4 +654,10 @@ pub enum Subject {
 pub enum Scope {
     /// Everywhere.
     Cluster,
+    /// In an instance.
+    Instance(InstanceId),
+    /// In a key ring.
+    Ring(InstanceId, RingId),
+    /// On one key.
+    Key(KeyId),
 }

@@ -50,6 +50,27 @@ uuid_id!(
     CeremonyId
 );
 
+uuid_id!(
+    /// An instance: the administrative boundary around keys. Never reused.
+    InstanceId
+);
+uuid_id!(
+    /// A key ring: a named group of keys inside an instance. Never reused, unlike its name.
+    RingId
+);
+
+impl InstanceId {
+    /// The id of the ring `default` of this instance, which is made with it.
+    pub fn default_ring(self) -> RingId {
+        RingId(self.0)
+    }
+}
+
+impl RequestId {
+    /// Stands in records for "no request": what the cluster does by itself.
+    pub const NONE: RequestId = RequestId(Uuid::nil());
+}
+
 impl PrincipalId {
     /// Stands in records for "no principal": custodians and the cluster itself.
     pub const NOBODY: PrincipalId = PrincipalId(Uuid::nil());

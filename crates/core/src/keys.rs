@@ -1,136 +1,127 @@
-//! Commands on keys.
+//! Commands on keys. All that change an existing key go through [`on_key`]: it brings the key up to
+//! date, keeps its history and writes what follows from the change.
 
-use crate::apply::Context;
-use crate::command::{CreateKey, RotateKey, UpdateKey, WrappedMaterial};
+mod create;
+mod deletion;
+pub(crate) mod due;
+mod names;
+mod registrations;
+mod rotation;
+mod store;
+
+pub(crate) use create::create;
+pub(crate) use deletion::{cancel, delete_now, may_purge, purge, request, restore};
+pub(crate) use names::{set_alias, update};
+pub(crate) use registrations::{register, unregister};
+pub(crate) use rotation::{rotate, rotate_by_schedule, set_policy, switch_version};
+pub(crate) use store::{move_to, remove};
+
+use crate::command::WrappedMaterial;
 use crate::ids::KeyId;
-use crate::lifecycle::{self, KeyAction, KeyState};
+use crate::lifecycle::{self, Denied, KeyAction, KeyState, Next};
 use crate::limits;
 use crate::model::{KeyRecord, SealRecord, VersionRecord};
 use crate::outcome::{Bounded, Effect, Refusal, Thing};
-use crate::seal;
-use crate::state::StateMut;
+use crate::step::Step;
+use crate::timers;
 use std::collections::BTreeMap;
 
-/// Creates a key in state Enabled with version 1.
-pub(crate) fn create(
-    state: &mut StateMut<'_>,
-    context: &Context,
-    command: &CreateKey,
+/// Works on a key: `work` checks everything before it writes anything, and says where the key goes.
+/// A refusal leaves an entry in the key's history, and nothing else.
+pub(crate) fn on_key(
+    step: &mut Step<'_, '_>,
+    id: KeyId,
+    name: &str,
+    work: impl FnOnce(&mut Step<'_, '_>, &mut KeyRecord) -> Result<Next, Refusal>,
 ) -> Result<Effect, Refusal> {
-    let seal = seal::confirmed(state)?;
-    let read = state.read();
-    if read.key(command.key).is_some() {
-        return Err(Refusal::AlreadyExists { what: Thing::Key });
-    }
-    if command.alias.as_deref().is_some_and(|alias| read.alias(alias).is_some()) {
-        return Err(Refusal::AlreadyExists { what: Thing::Alias });
-    }
-    check_texts(command.alias.as_deref(), &command.description, &command.labels)?;
-    accept_generation(&seal, &command.material)?;
-    let key = KeyRecord {
-        id: command.key,
-        aliases: command.alias.iter().cloned().collect(),
-        algorithm: command.algorithm,
-        state: KeyState::Enabled,
-        description: command.description.clone(),
-        labels: command.labels.clone(),
-        primary_version: 1,
-        created_at_ms: context.now_ms,
-        created_by: context.principal,
-        revision: 1,
-        changed_at: context.index,
+    let before = step.settle(id).ok_or(Refusal::NotFound { what: Thing::Key })?;
+    let mut after = before.clone();
+    let next = match work(step, &mut after) {
+        Ok(next) => next,
+        Err(refusal) => {
+            if refusal.is_remembered() {
+                note_refusal(step, before, name, &refusal);
+            }
+            return Err(refusal);
+        }
     };
-    for alias in &key.aliases {
-        state.put_alias(alias, key.id);
+    if next == Next::Purged {
+        store::remove(step, &before, step.context.now_ms);
+        return Ok(Effect::Purged { key: id });
     }
-    put_version(state, context, &key, &command.material);
-    state.put_key(&key);
-    Ok(effect(&key))
+    timers::enter(&mut after, next, step.context.now_ms);
+    after.revision += 1;
+    after.changed_at = step.context.index;
+    let mut entry = step.history(name);
+    (entry.from, entry.to) = (Some(before.state), Some(after.state));
+    entry.version = after.primary_version;
+    step.note(&mut after, &entry);
+    store::change(step, &before, &after, step.context.now_ms);
+    Ok(effect(&after))
 }
 
-/// Adds a primary version.
-pub(crate) fn rotate(
-    state: &mut StateMut<'_>,
-    context: &Context,
-    command: &RotateKey,
-) -> Result<Effect, Refusal> {
-    let seal = seal::confirmed(state)?;
-    let mut key = find(state, command.key)?;
-    key.state = next_state(&key, KeyAction::Rotate)?;
-    if key.primary_version >= limits::VERSIONS_PER_KEY {
-        return Err(Refusal::VersionLimit);
-    }
-    // The material is bound to a version number: another rotation in between makes it useless.
-    if command.version != key.primary_version + 1 {
-        return Err(Refusal::Superseded);
-    }
-    accept_generation(&seal, &command.material)?;
-    key.primary_version = command.version;
-    put_version(state, context, &key, &command.material);
-    Ok(change(state, context, key))
+fn note_refusal(step: &mut Step<'_, '_>, before: KeyRecord, name: &str, refusal: &Refusal) {
+    let mut noted = before.clone();
+    let mut entry = step.history(name);
+    entry.refused = Some(refusal.reason().as_str().to_owned());
+    (entry.from, entry.to) = (Some(before.state), Some(before.state));
+    entry.version = before.primary_version;
+    step.note(&mut noted, &entry);
+    store::put(step.state, Some(&before), &noted);
 }
 
-/// Moves a key along the lifecycle table.
+/// Disables or enables a key.
 pub(crate) fn switch(
-    state: &mut StateMut<'_>,
-    context: &Context,
-    key: KeyId,
+    step: &mut Step<'_, '_>,
+    id: KeyId,
     action: KeyAction,
 ) -> Result<Effect, Refusal> {
-    let mut key = find(state, key)?;
-    key.state = next_state(&key, action)?;
-    Ok(change(state, context, key))
+    let name = if action == KeyAction::Enable { "EnableKey" } else { "DisableKey" };
+    on_key(step, id, name, |step, key| {
+        let now_ms = step.context.now_ms;
+        let next = decide(key, action, now_ms)?;
+        if action == KeyAction::Enable {
+            not_before(action, key.disabled_at_ms, key.policy.enable_cooldown_ms, now_ms)?;
+        } else {
+            key.disabled_at_ms = Some(now_ms);
+        }
+        Ok(next)
+    })
 }
 
-/// Changes description and labels.
-pub(crate) fn update(
-    state: &mut StateMut<'_>,
-    context: &Context,
-    command: &UpdateKey,
-) -> Result<Effect, Refusal> {
-    let mut key = find(state, command.key)?;
-    key.state = next_state(&key, KeyAction::Update)?;
-    if let Some(description) = &command.description {
-        key.description.clone_from(description);
+/// Asks the lifecycle table.
+fn decide(key: &KeyRecord, action: KeyAction, now_ms: u64) -> Result<Next, Refusal> {
+    let at = key.situation(now_ms);
+    lifecycle::transition(&key.policy, at, action).map_err(|denied| match denied {
+        Denied::State => {
+            Refusal::KeyState { state: key.state, action, allowed: key.allowed(now_ms) }
+        }
+        Denied::Expired => Refusal::Expired,
+    })
+}
+
+/// Refuses what comes sooner than `cooldown_ms` after `last_ms`; at exactly its end it is allowed.
+fn not_before(
+    action: KeyAction,
+    last_ms: Option<u64>,
+    cooldown_ms: u64,
+    now_ms: u64,
+) -> Result<(), Refusal> {
+    match last_ms.map(|last| last.saturating_add(cooldown_ms)) {
+        Some(from_ms) if now_ms < from_ms => Err(Refusal::TooEarly { action, from_ms }),
+        _ => Ok(()),
     }
-    for name in &command.remove_labels {
-        key.labels.remove(name);
-    }
-    key.labels.extend(command.set_labels.clone());
-    check_texts(None, &key.description, &key.labels)?;
-    Ok(change(state, context, key))
 }
 
-fn find(state: &StateMut<'_>, key: KeyId) -> Result<KeyRecord, Refusal> {
-    state.read().key(key).ok_or(Refusal::NotFound { what: Thing::Key })
-}
-
-fn next_state(key: &KeyRecord, action: KeyAction) -> Result<KeyState, Refusal> {
-    lifecycle::transition(key.state, action).ok_or(Refusal::KeyState { state: key.state, action })
-}
-
-/// Writes a changed key.
-fn change(state: &mut StateMut<'_>, context: &Context, mut key: KeyRecord) -> Effect {
-    key.revision += 1;
-    key.changed_at = context.index;
-    state.put_key(&key);
-    effect(&key)
-}
-
-fn put_version(
-    state: &mut StateMut<'_>,
-    context: &Context,
-    key: &KeyRecord,
-    material: &WrappedMaterial,
-) {
+fn put_version(step: &mut Step<'_, '_>, key: KeyId, version: u32, material: &WrappedMaterial) {
     let version = VersionRecord {
-        version: key.primary_version,
+        version,
         enabled: true,
-        created_at_ms: context.now_ms,
-        material: material.clone(),
-        changed_at: context.index,
+        created_at_ms: step.context.now_ms,
+        material: Some(material.clone()),
+        changed_at: step.context.index,
     };
-    state.put_version(key.id, &version);
+    step.state.put_version(key, &version);
 }
 
 /// Material must be wrapped under the newest generation, or it could not be rewrapped in time.
@@ -164,4 +155,9 @@ fn effect(key: &KeyRecord) -> Effect {
         primary_version: key.primary_version,
         revision: key.revision,
     }
+}
+
+/// The states of a key before and after something, for those who are told of changes.
+fn is_change(before: Option<KeyState>, after: Option<KeyState>) -> bool {
+    before != after
 }

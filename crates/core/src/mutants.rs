@@ -40,11 +40,19 @@ pub enum Mutant {
     MemoryLostInSnapshot,
     /// An operation of the data plane is answered before its record is written.
     AnswerBeforeJournal,
+    /// No timer of a key ever runs.
+    TimersSleep,
+    /// At the end of the restore window the material stays.
+    KeepMaterial,
+    /// What prevents deletion does not.
+    ForceRetention,
+    /// A destroyed key can be purged before its purge floor.
+    PurgeEarly,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Mutant; 18] = [
+    pub const ALL: [Mutant; 22] = [
         Mutant::NoReadBarrier,
         Mutant::JoinSentRound,
         Mutant::ConfirmBlindly,
@@ -63,6 +71,10 @@ impl Mutant {
         Mutant::LearnerCountsAsVoter,
         Mutant::MemoryLostInSnapshot,
         Mutant::AnswerBeforeJournal,
+        Mutant::TimersSleep,
+        Mutant::KeepMaterial,
+        Mutant::ForceRetention,
+        Mutant::PurgeEarly,
     ];
 
     /// The name by which it is chosen.
@@ -86,6 +98,10 @@ impl Mutant {
             Mutant::LearnerCountsAsVoter => "learner_counts_as_voter",
             Mutant::MemoryLostInSnapshot => "memory_lost_in_snapshot",
             Mutant::AnswerBeforeJournal => "answer_before_journal",
+            Mutant::TimersSleep => "timers_sleep",
+            Mutant::KeepMaterial => "keep_material",
+            Mutant::ForceRetention => "force_retention",
+            Mutant::PurgeEarly => "purge_early",
         }
     }
 
@@ -161,3 +177,50 @@ mod selection {
 
 #[cfg(feature = "mutants")]
 pub use selection::with;
+
+#[cfg(feature = "mutants")]
+pub use table::{TableCell, with_flipped};
+
+#[cfg(feature = "mutants")]
+pub(crate) use table::is_flipped;
+
+/// A mutant of each cell of the lifecycle table: what is allowed becomes refused, what is refused leads
+/// to where the key is, and a timer that does something does nothing.
+#[cfg(feature = "mutants")]
+mod table {
+    use crate::lifecycle::{KeyAction, KeyState, Timer};
+    use std::cell::Cell;
+
+    /// A cell of the lifecycle table.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum TableCell {
+        /// What an action does in a state.
+        Action(KeyState, KeyAction),
+        /// What a timer does in a state.
+        Timer(KeyState, Timer),
+    }
+
+    thread_local! {
+        static FLIPPED: Cell<Option<TableCell>> = const { Cell::new(None) };
+    }
+
+    /// Runs `f` with a cell flipped for this thread.
+    pub fn with_flipped<T>(cell: TableCell, f: impl FnOnce() -> T) -> T {
+        let _back_at_the_end = FlipBack;
+        FLIPPED.set(Some(cell));
+        f()
+    }
+
+    /// Flips back when it goes, also when the test between has panicked.
+    struct FlipBack;
+
+    impl Drop for FlipBack {
+        fn drop(&mut self) {
+            FLIPPED.set(None);
+        }
+    }
+
+    pub(crate) fn is_flipped(cell: TableCell) -> bool {
+        FLIPPED.get() == Some(cell)
+    }
+}

@@ -1,7 +1,7 @@
 //! What a command came to: closed enums, the same on every replica.
 
-use crate::ids::{CeremonyId, KeyId, MemberId, PrincipalId, TokenId};
-use crate::lifecycle::{self, KeyAction, KeyState};
+use crate::ids::{CeremonyId, InstanceId, KeyId, MemberId, PrincipalId, RingId, TokenId};
+use crate::lifecycle::{Allowed, KeyAction, KeyState, PolicyProblem};
 use crate::limits;
 use crate::reason::Reason;
 use crate::roles::{Action, Role};
@@ -75,9 +75,35 @@ pub enum Effect {
         /// To this.
         generation: u64,
     },
+    /// A key was purged.
+    Purged {
+        /// Which.
+        key: KeyId,
+    },
+    /// Timers have run.
+    Ticked {
+        /// Of so many keys.
+        keys: u32,
+    },
+    /// An instance was created, changed or deleted.
+    Instance(InstanceId),
+    /// A key ring was created or deleted.
+    Ring {
+        /// Where.
+        instance: InstanceId,
+        /// Which.
+        ring: RingId,
+    },
+    /// The deletion floor of the cluster was set.
+    DeletionFloor {
+        /// To this, in milliseconds.
+        floor_ms: u64,
+    },
 }
 
 /// Why a command was denied. When several apply, the one that stands first here is the answer.
+/// What belongs to a key (a version, an alias, a registration, the ring it is to go to) is looked up only
+/// if the state of the key allows the action at all: of a refused action its state is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// The credential is unknown, revoked, of another principal, or its principal is disabled.
@@ -110,6 +136,12 @@ pub enum Refusal {
     /// Nobody grants a role they do not hold.
     #[error("the caller may not grant the role {role}")]
     GrantNotHeld {
+        /// The role.
+        role: Role,
+    },
+    /// The role means nothing in a part of the cluster.
+    #[error("the role {role} is bound in the cluster, not in a part of it")]
+    RoleScope {
         /// The role.
         role: Role,
     },
@@ -168,16 +200,39 @@ pub enum Refusal {
         /// What was to be made.
         what: Thing,
     },
-    /// The state of the key does not allow the action.
+    /// The state of the key, or its policy in this state, does not allow the action.
     #[error(
         "the key is {state}; {action} is not allowed in this state (allowed: {})",
-        allowed_list(*state, ", ")
+        allowed.list(", ")
     )]
     KeyState {
         /// Its state.
         state: KeyState,
         /// What was asked.
         action: KeyAction,
+        /// What could be asked instead.
+        allowed: Allowed,
+    },
+    /// What has expired is not restored.
+    #[error("the key has expired; what has expired is not restored")]
+    Expired,
+    /// The restore window is over and the material erased.
+    #[error("the restore window is over; the material of the key is erased")]
+    WindowOver {
+        /// When it was over, in milliseconds since the Unix epoch.
+        over_ms: u64,
+    },
+    /// A registration prevents deletion; not even force passes it.
+    #[error("a registered resource prevents the deletion of the key ({registrations} of them)")]
+    Retention {
+        /// How many such registrations stand in the way.
+        registrations: u32,
+    },
+    /// Resources are registered.
+    #[error("resources are registered that the key protects ({registrations} of them)")]
+    Registered {
+        /// How many.
+        registrations: u32,
     },
     /// The version's own switch is off.
     #[error("version {version} of the key is disabled")]
@@ -188,6 +243,46 @@ pub enum Refusal {
     /// The key has all the versions it can have.
     #[error("the key has {limit} versions, the most a key can have", limit = limits::VERSIONS_PER_KEY)]
     VersionLimit,
+    /// The switch of a version cannot be put so.
+    #[error("version {version} cannot be switched: {problem}")]
+    VersionSwitch {
+        /// Its number.
+        version: u32,
+        /// Why.
+        problem: VersionProblem,
+    },
+    /// It comes sooner than the policy of the key allows.
+    #[error("{action} is not allowed yet")]
+    TooEarly {
+        /// What was asked.
+        action: KeyAction,
+        /// From when on, in milliseconds since the Unix epoch.
+        from_ms: u64,
+    },
+    /// No rotation by schedule is due.
+    #[error("no scheduled rotation of the key is due")]
+    NotDue,
+    /// It is always there.
+    #[error("the {what} default is always there")]
+    Permanent {
+        /// An instance or a key ring.
+        what: Thing,
+    },
+    /// Something is still in it.
+    #[error("there are keys in the {what}")]
+    NotEmpty {
+        /// An instance or a key ring.
+        what: Thing,
+    },
+    /// The policy cannot be.
+    #[error("{0}")]
+    PolicyInvalid(PolicyProblem),
+    /// The period of a rotation schedule is out of bounds.
+    #[error("a rotation period is 1 to 730 days")]
+    RotationPeriod,
+    /// The expiry date lies in the past.
+    #[error("the expiry date lies in the past")]
+    ExpiryInThePast,
     /// A bound of the state would be crossed.
     #[error("the limit is {limit} {what}")]
     Limit {
@@ -199,6 +294,17 @@ pub enum Refusal {
     /// The command was prepared for a state that has moved on: prepare it again. Not remembered.
     #[error("the key was changed by another request at the same time")]
     Superseded,
+}
+
+/// Why the switch of a version cannot be put so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum VersionProblem {
+    /// The newest version protects new data.
+    #[error("the newest version stays on")]
+    Newest,
+    /// It is so already.
+    #[error("it is so already")]
+    AlreadySo,
 }
 
 /// A kind of named object.
@@ -220,6 +326,12 @@ pub enum Thing {
     Binding,
     /// A share of the current epoch.
     Share,
+    /// An instance.
+    Instance,
+    /// A key ring.
+    Ring,
+    /// A registration of a resource.
+    Registration,
 }
 
 impl std::fmt::Display for Thing {
@@ -233,6 +345,9 @@ impl std::fmt::Display for Thing {
             Thing::Token => "token",
             Thing::Binding => "role binding",
             Thing::Share => "share",
+            Thing::Instance => "instance",
+            Thing::Ring => "key ring",
+            Thing::Registration => "registration",
         })
     }
 }
@@ -262,6 +377,18 @@ pub enum Bounded {
     Shares,
     /// The threshold, which is between 1 and the number of shares.
     Threshold,
+    /// Aliases of a key.
+    Aliases,
+    /// Registrations of a key.
+    Registrations,
+    /// Bytes of the name of a resource.
+    ResourceBytes,
+    /// Instances of the cluster.
+    Instances,
+    /// Key rings of an instance.
+    Rings,
+    /// Keys that one command moves or purges.
+    KeysAtOnce,
 }
 
 impl Bounded {
@@ -288,6 +415,12 @@ impl std::fmt::Display for Bounded {
             Bounded::LabelValueBytes => "bytes of the value of a label",
             Bounded::Shares => "shares, and at least one",
             Bounded::Threshold => "shares needed, and at least one",
+            Bounded::Aliases => "aliases of a key",
+            Bounded::Registrations => "registrations of a key",
+            Bounded::ResourceBytes => "bytes of the name of a resource",
+            Bounded::Instances => "instances of a cluster",
+            Bounded::Rings => "key rings of an instance",
+            Bounded::KeysAtOnce => "destroyed keys in it; purge some first",
         })
     }
 }
@@ -303,11 +436,6 @@ impl Outcome {
     }
 }
 
-fn allowed_list(state: KeyState, separator: &str) -> String {
-    let allowed: Vec<_> = lifecycle::allowed(state).map(|action| action.to_string()).collect();
-    allowed.join(separator)
-}
-
 impl Refusal {
     /// The stable reason.
     pub fn reason(&self) -> Reason {
@@ -319,6 +447,18 @@ impl Refusal {
             Refusal::PermissionDenied { .. }
             | Refusal::WrongCaller
             | Refusal::GrantNotHeld { .. } => Reason::PermissionDenied,
+            Refusal::Expired => Reason::Expired,
+            Refusal::WindowOver { .. } => Reason::WindowOver,
+            Refusal::Retention { .. } => Reason::Retention,
+            Refusal::Registered { .. } => Reason::Registered,
+            Refusal::VersionSwitch { .. } => Reason::VersionState,
+            Refusal::TooEarly { .. } | Refusal::NotDue => Reason::TooEarly,
+            Refusal::NotEmpty { .. } => Reason::NotEmpty,
+            Refusal::PolicyInvalid(_) => Reason::PolicyInvalid,
+            Refusal::RoleScope { .. }
+            | Refusal::Permanent { .. }
+            | Refusal::RotationPeriod
+            | Refusal::ExpiryInThePast => Reason::InvalidArgument,
             Refusal::SelfGrant => Reason::SamePrincipal,
             Refusal::NotInitialized => Reason::NotInitialized,
             Refusal::AlreadyInitialized => Reason::AlreadyInitialized,
@@ -365,11 +505,37 @@ impl Refusal {
             Refusal::ShareRepeated { .. } => "give the share of another custodian",
             Refusal::NotFound { .. } => "check the name or id",
             Refusal::AlreadyExists { .. } => "choose another name",
-            Refusal::KeyState { action: KeyAction::Enable | KeyAction::Disable, .. } => {
-                "nothing is needed: the key is in this state already"
+            Refusal::KeyState { state, action, allowed } => {
+                after_key_state(*state, *action, *allowed)
             }
-            Refusal::KeyState { .. } => "enable the key first: conclave key enable KEY",
-            Refusal::VersionDisabled { .. } => "enable the version first",
+            Refusal::Expired => "create a new key; an expired one can still be purged",
+            Refusal::WindowOver { .. } => "nothing brings it back; create a new key",
+            Refusal::Retention { .. } => {
+                "let the principal that registered the resource unregister it: conclave key impact KEY"
+            }
+            Refusal::Registered { .. } => {
+                "see conclave key impact KEY; unregister them, or delete with --force"
+            }
+            Refusal::VersionSwitch { problem: VersionProblem::Newest, .. } => {
+                "rotate the key first, or disable the whole key"
+            }
+            Refusal::VersionSwitch { .. } => "nothing is needed: the version is so already",
+            Refusal::TooEarly { .. } => "try again later, see not_before",
+            Refusal::NotDue => "wait until it is due, or rotate by hand",
+            Refusal::NotEmpty { what: Thing::Ring } => {
+                "move or delete its keys; --force moves destroyed ones to the ring default"
+            }
+            Refusal::NotEmpty { .. } => {
+                "delete its keys; destroyed ones go with it past their purge floor, with KeyPurge"
+            }
+            Refusal::Permanent { .. } => "use another one",
+            Refusal::PolicyInvalid(problem) => after_policy(*problem),
+            Refusal::RotationPeriod => "choose 1 to 730 days",
+            Refusal::ExpiryInThePast => "give a date in the future",
+            Refusal::RoleScope { .. } => "bind it with --scope cluster",
+            Refusal::VersionDisabled { .. } => {
+                "enable the version first: conclave key version-enable KEY VERSION"
+            }
             Refusal::VersionLimit => "create a new key and move to it",
             Refusal::Limit { .. } => "stay within the limit, or remove some first",
             Refusal::Superseded => "send the request again with the same request id",
@@ -380,10 +546,23 @@ impl Refusal {
     pub fn metadata(&self) -> BTreeMap<&'static str, String> {
         let mut facts = BTreeMap::new();
         match self {
-            Refusal::KeyState { state, action } => {
+            Refusal::KeyState { state, action, allowed } => {
                 facts.insert("state", state.to_string());
                 facts.insert("action", action.to_string());
-                facts.insert("allowed", allowed_list(*state, ","));
+                facts.insert("allowed", allowed.list(","));
+            }
+            Refusal::TooEarly { action, from_ms } => {
+                facts.insert("action", action.to_string());
+                facts.insert("not_before_ms", from_ms.to_string());
+            }
+            Refusal::WindowOver { over_ms } => {
+                facts.insert("over_ms", over_ms.to_string());
+            }
+            Refusal::Retention { registrations } | Refusal::Registered { registrations } => {
+                facts.insert("registrations", registrations.to_string());
+            }
+            Refusal::VersionSwitch { version, .. } => {
+                facts.insert("version", version.to_string());
             }
             Refusal::VersionDisabled { version } => {
                 facts.insert("version", version.to_string());
@@ -421,7 +600,8 @@ impl Refusal {
     /// Whether a repeat of the request gets this answer again. What depends on the credential or on
     /// how the request was prepared is decided anew each time.
     pub(crate) fn is_remembered(&self) -> bool {
-        let is_decided_anew = matches!(self, Refusal::RequestIdReused | Refusal::Superseded);
+        let is_decided_anew =
+            matches!(self, Refusal::RequestIdReused | Refusal::Superseded | Refusal::NotDue);
         self.speaks_for_earlier_attempts() && !is_decided_anew
     }
 
@@ -438,5 +618,48 @@ impl Refusal {
             self,
             Refusal::CredentialInvalid | Refusal::CredentialExpired | Refusal::RequestTooOld { .. }
         )
+    }
+}
+
+/// What leads out of a refusal by state.
+fn after_key_state(state: KeyState, action: KeyAction, allowed: Allowed) -> &'static str {
+    use KeyAction as A;
+    use KeyState::{Deactivated, Destroyed, Disabled, Enabled, PendingDeletion};
+    let may = |wanted: KeyAction| allowed.actions().any(|action| action == wanted);
+    match (state, action) {
+        (Enabled, A::Enable) | (Disabled, A::Disable) => {
+            "nothing is needed: the key is in this state already"
+        }
+        (Enabled | Disabled | Deactivated, A::Restore | A::CancelDeletion | A::DeleteNow) => {
+            "nothing is needed: no deletion is under way"
+        }
+        (Enabled | Disabled | Deactivated, A::Purge) => {
+            "request deletion first: conclave key delete KEY"
+        }
+        (Enabled, _) => "see what is allowed in this state",
+        (Disabled, _) => "enable the key first: conclave key enable KEY",
+        (Deactivated, A::Disable) => "nothing is needed: it protects no new data any more",
+        (Deactivated, _) => "it has expired; create a new key for new data",
+        (PendingDeletion, A::Delete) => "nothing is needed: deletion is requested already",
+        (PendingDeletion, A::DeleteNow) => {
+            "wait: the policy of the key does not let the grace period be skipped"
+        }
+        (PendingDeletion, A::Purge) => "wait until it is destroyed, or conclave key delete-now KEY",
+        (PendingDeletion, _) => "take the deletion back first: conclave key cancel-deletion KEY",
+        (Destroyed, A::Delete | A::DeleteNow) => "nothing is needed: the key is deleted already",
+        (Destroyed, _) if may(A::Restore) => "restore the key first: conclave key restore KEY",
+        (Destroyed, _) => "nothing but purge is left: conclave key purge KEY",
+    }
+}
+
+fn after_policy(problem: PolicyProblem) -> &'static str {
+    match problem {
+        PolicyProblem::RestoreAfterPurge => "shorten the restore window, or purge later",
+        PolicyProblem::FloorAfterPurge => "lower the purge floor, or purge later",
+        PolicyProblem::TooLong => "check the unit: 30s 15m 72h 30d",
+        PolicyProblem::UnderFloor { .. } => {
+            "lengthen grace or restore window; an Administrator sets the floor"
+        }
+        PolicyProblem::Shortened => "give windows that are as long or longer, and nothing else",
     }
 }

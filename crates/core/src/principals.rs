@@ -1,15 +1,15 @@
 //! Commands on principals, tokens and role bindings.
 
-use crate::access::{self, Authenticated};
-use crate::apply::Context;
-use crate::command::{Caller, CreateToken, Grant, Subject};
+use crate::access::{Authenticated, Held, Resource};
+use crate::command::{Caller, CreateToken, Grant, Scope, Subject};
 use crate::ids::{PrincipalId, TokenId};
 use crate::limits;
 use crate::model::{BindingRecord, PrincipalRecord, TokenRecord};
 use crate::mutants::Mutant;
 use crate::outcome::{Bounded, Effect, Refusal, Thing};
 use crate::seal;
-use crate::state::StateMut;
+use crate::state::{State, StateMut};
+use crate::step::Context;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -94,8 +94,8 @@ pub(crate) fn create_token(
         id: command.token,
         principal: command.principal,
         hash: command.hash,
-        created_at_ms: context.now_ms,
-        expires_at_ms: Some(context.now_ms.saturating_add(command.ttl_ms)),
+        created_at_ms: context.unscaled_ms,
+        expires_at_ms: Some(context.unscaled_ms.saturating_add(command.ttl_ms)),
         revoked: false,
         bound_certificate: command.bound_certificate,
     };
@@ -126,6 +126,7 @@ pub(crate) fn bind(
     binding: BindingRecord,
 ) -> Result<Effect, Refusal> {
     check_grant(state, context, who, &binding.grant)?;
+    scope_exists(&state.read(), binding.grant.scope)?;
     if let Subject::Group(group) = &binding.grant.subject {
         Bounded::NameBytes.check(group.len(), limits::NAME_BYTES)?;
     }
@@ -170,15 +171,30 @@ fn check_grant(
     if oneself && !Mutant::SelfGrant.active() {
         return Err(Refusal::SelfGrant);
     }
-    let roles = access::roles_of(&read, *principal, &own, context.now_ms);
-    if !roles.iter().any(|role| role.may_grant(grant.role)) {
+    let held = Held::by(&read, *principal, &own, context.unscaled_ms);
+    let on = Resource::of_scope(&read, grant.scope);
+    if !held.on(on).any(|role| role.may_grant(grant.role)) {
         return Err(Refusal::GrantNotHeld { role: grant.role });
+    }
+    if grant.role.is_for_the_cluster_only() && grant.scope != Scope::Cluster {
+        return Err(Refusal::RoleScope { role: grant.role });
     }
     seal::confirmed(state)?;
     if let Subject::Principal(subject) = &grant.subject {
         find(state, *subject)?;
     }
     Ok(())
+}
+
+/// A role is bound to something that is there. What is gone keeps its bindings: its id never comes back.
+fn scope_exists(read: &State<'_>, scope: Scope) -> Result<(), Refusal> {
+    let (exists, what) = match scope {
+        Scope::Cluster => (true, Thing::Instance),
+        Scope::Instance(id) => (read.instance(id).is_some(), Thing::Instance),
+        Scope::Ring(instance, ring) => (read.ring(instance, ring).is_some(), Thing::Ring),
+        Scope::Key(id) => (read.key(id).is_some(), Thing::Key),
+    };
+    if exists { Ok(()) } else { Err(Refusal::NotFound { what }) }
 }
 
 fn find(state: &StateMut<'_>, id: PrincipalId) -> Result<PrincipalRecord, Refusal> {

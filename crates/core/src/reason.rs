@@ -35,6 +35,20 @@ reasons! {
     VersionState = "VERSION_STATE",
     /// The key has the most versions it can have.
     VersionLimit = "VERSION_LIMIT",
+    /// Sooner than the policy of the key allows.
+    TooEarly = "TOO_EARLY",
+    /// The restore window is over.
+    WindowOver = "WINDOW_OVER",
+    /// The key has expired.
+    Expired = "EXPIRED",
+    /// A registration prevents deletion.
+    Retention = "RETENTION",
+    /// Resources are registered that the key protects.
+    Registered = "REGISTERED",
+    /// There are keys in it.
+    NotEmpty = "NOT_EMPTY",
+    /// A policy that cannot be.
+    PolicyInvalid = "POLICY_INVALID",
     /// No role permits it.
     PermissionDenied = "PERMISSION_DENIED",
     /// Nobody does this to themselves.

@@ -18,7 +18,7 @@ pub enum Table {
     Keys = 1,
     /// Key id (16 bytes), version (u32 big endian) -> version record with wrapped material.
     Versions = 2,
-    /// Alias (UTF-8) -> key id.
+    /// Instance id (16 bytes), alias (UTF-8) -> key id.
     Aliases = 3,
     /// Principal id (16 bytes) -> principal record.
     Principals = 4,
@@ -36,11 +36,37 @@ pub enum Table {
     RequestOrder = 10,
     /// Audit sequence number (u64 big endian) -> audit record.
     Audit = 11,
+    /// Instance id (16 bytes) -> instance record.
+    Instances = 12,
+    /// Instance name (UTF-8) -> instance id.
+    InstanceNames = 13,
+    /// Instance id (16 bytes) -> how many keys it has in each state.
+    InstanceCounts = 14,
+    /// Instance id (16 bytes), ring id (16 bytes) -> key ring record.
+    Rings = 15,
+    /// Instance id (16 bytes), ring name (UTF-8) -> ring id.
+    RingNames = 16,
+    /// Instance id (16 bytes), key id (16 bytes) -> nothing.
+    InstanceKeys = 17,
+    /// Ring id (16 bytes), key id (16 bytes) -> nothing.
+    RingKeys = 18,
+    /// Key id (16 bytes), resource (UTF-8) -> registration record.
+    Registrations = 19,
+    /// Key id (16 bytes), number (u64 big endian) -> history record.
+    History = 20,
+    /// Key or instance id (16 bytes) -> tombstone. Ids are never reused.
+    Tombstones = 21,
+    /// Instant in ms (u64 big endian), key id (16 bytes) -> nothing: when the next timer of a key runs.
+    Deadlines = 22,
+    /// Due date in ms (u64 big endian), key id (16 bytes) -> nothing: scheduled rotations.
+    Rotations = 23,
+    /// Event number (u64 big endian) -> event record.
+    Events = 24,
 }
 
 impl Table {
     /// All tables, in ascending order of their number: the order of a snapshot.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 25] = [
         Table::Meta,
         Table::Keys,
         Table::Versions,
@@ -53,6 +79,19 @@ impl Table {
         Table::Requests,
         Table::RequestOrder,
         Table::Audit,
+        Table::Instances,
+        Table::InstanceNames,
+        Table::InstanceCounts,
+        Table::Rings,
+        Table::RingNames,
+        Table::InstanceKeys,
+        Table::RingKeys,
+        Table::Registrations,
+        Table::History,
+        Table::Tombstones,
+        Table::Deadlines,
+        Table::Rotations,
+        Table::Events,
     ];
 
     /// The table with this number, if there is one.
@@ -80,6 +119,19 @@ impl Table {
             Table::Requests => "requests",
             Table::RequestOrder => "request_order",
             Table::Audit => "audit",
+            Table::Instances => "instances",
+            Table::InstanceNames => "instance_names",
+            Table::InstanceCounts => "instance_counts",
+            Table::Rings => "rings",
+            Table::RingNames => "ring_names",
+            Table::InstanceKeys => "instance_keys",
+            Table::RingKeys => "ring_keys",
+            Table::Registrations => "registrations",
+            Table::History => "history",
+            Table::Tombstones => "tombstones",
+            Table::Deadlines => "deadlines",
+            Table::Rotations => "rotations",
+            Table::Events => "events",
         }
     }
 }

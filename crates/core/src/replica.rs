@@ -1,7 +1,7 @@
 //! The seam between the API and replication: what the one asks of the other. The two crates do not
 //! know each other; `server` hands an implementation over.
 
-use crate::command::Proposal;
+use crate::command::{Proposal, Stamp};
 use crate::digest::Touched;
 use crate::ids::MemberId;
 use crate::outcome::Applied;
@@ -86,8 +86,8 @@ pub trait PeerSeal: Send + Sync + 'static {
 pub struct Barrier {
     /// This node has applied at least this log index.
     pub index: u64,
-    /// The leader's time when it gave the read index, in milliseconds since the Unix epoch.
-    pub time_ms: u64,
+    /// The leader's time when it gave the read index.
+    pub time: Stamp,
 }
 
 /// A member of the cluster.

@@ -8,7 +8,7 @@ use crate::model::MachineRecord;
 use crate::mutants::Mutant;
 use crate::outcome::{Applied, Outcome, Refusal};
 use crate::records::Table;
-use crate::state::StateMut;
+use crate::state::{State, StateMut};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
@@ -19,6 +19,18 @@ struct Remembered {
     index: u64,
     at_ms: u64,
     outcome: Outcome,
+}
+
+/// The first answer to a request with this id and body, if it is remembered.
+pub fn first_answer(
+    state: &State<'_>,
+    principal: PrincipalId,
+    request: RequestId,
+    digest: [u8; 32],
+) -> Option<Applied> {
+    let first: Remembered = state.read(Table::Requests, &memory_key(principal, request))?;
+    let outcome = first.outcome;
+    (first.digest == digest).then_some(Applied { index: first.index, replayed: true, outcome })
 }
 
 /// Looks a proposal up: its first answer, a refusal, or `None` when it is new.
@@ -60,7 +72,7 @@ pub(crate) fn remember(
     let remembered = Remembered {
         digest: proposal.request_digest,
         index,
-        at_ms: machine.cluster_time_ms,
+        at_ms: machine.unscaled_ms,
         outcome: outcome.clone(),
     };
     state.put(Table::Requests, &key, &remembered);
@@ -80,7 +92,7 @@ fn drop_old(state: &mut StateMut<'_>, machine: &mut MachineRecord) {
         let found: Option<Remembered> = state.read().read(Table::Requests, &key);
         let at_ms = found.as_ref().map_or(0, |found| found.at_ms);
         let too_many = machine.remembered > limits::REQUEST_MEMORY_COUNT;
-        let too_old = machine.cluster_time_ms >= at_ms.saturating_add(limits::REQUEST_MEMORY_MS);
+        let too_old = machine.unscaled_ms >= at_ms.saturating_add(limits::REQUEST_MEMORY_MS);
         if !too_many && !too_old {
             break;
         }

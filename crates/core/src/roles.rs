@@ -41,26 +41,62 @@ impl Role {
     /// The permission matrix.
     pub fn permits(self, action: Action) -> bool {
         use Action as A;
-        let reader =
-            matches!(action, A::Encrypt | A::Decrypt | A::GetKey | A::ListKeys | A::Random);
-        let writer = reader || matches!(action, A::CreateKey | A::RotateKey);
+        let reader = matches!(
+            action,
+            A::Encrypt
+                | A::Decrypt
+                | A::GetKey
+                | A::ListKeys
+                | A::GetHistory
+                | A::GetInstance
+                | A::Random
+        );
+        let writer = reader || matches!(action, A::CreateKey | A::RotateKey | A::ManageAliases);
         let manager = writer
             || matches!(
                 action,
-                A::EnableKey | A::DisableKey | A::UpdateKey | A::BindRole | A::ListAccess
+                A::EnableKey
+                    | A::DisableKey
+                    | A::UpdateKey
+                    | A::DeleteKey
+                    | A::CancelDeletion
+                    | A::RestoreKey
+                    | A::SetKeyPolicy
+                    | A::RegisterResource
+                    | A::SetInstancePolicy
+                    | A::ManageRings
+                    | A::BindRole
+                    | A::ListAccess
             );
         match self {
             Role::Reader | Role::ReaderPlus => reader || action == A::Status,
             Role::Writer => writer || action == A::Status,
             Role::Manager => manager || action == A::Status,
-            Role::KeyPurge => matches!(action, A::Random | A::Status),
-            Role::Auditor => matches!(action, A::Random | A::Status | A::ListAccess),
+            Role::KeyPurge => matches!(action, A::PurgeKey | A::Random | A::Status),
+            Role::Auditor => {
+                matches!(action, A::Random | A::Status | A::ListAccess | A::GetHistory)
+            }
             Role::Operator => matches!(action, A::Random | A::Status),
             Role::Administrator => matches!(
                 action,
-                A::Random | A::Status | A::ListAccess | A::ManagePrincipals | A::BindRole | A::Seal
+                A::Random
+                    | A::Status
+                    | A::ListAccess
+                    | A::ManagePrincipals
+                    | A::BindRole
+                    | A::Seal
+                    | A::CreateInstance
+                    | A::GetInstance
+                    | A::SetInstancePolicy
+                    | A::DeleteInstance
+                    | A::SetDeletionFloor
             ),
         }
+    }
+
+    /// Whether the role means anything in a part of the cluster.
+    pub fn is_for_the_cluster_only(self) -> bool {
+        matches!(self, Role::Operator | Role::Administrator)
     }
 
     /// Which roles a holder of this role may bind to others. Nobody grants a role they do not hold;
@@ -133,11 +169,39 @@ pub enum Action {
     Seal,
     /// Read the full status.
     Status,
+    /// Request the deletion of a key, or skip the rest of its grace period.
+    DeleteKey,
+    /// Take a requested deletion back.
+    CancelDeletion,
+    /// Bring a destroyed key back.
+    RestoreKey,
+    /// Purge a destroyed key.
+    PurgeKey,
+    /// Add and remove aliases.
+    ManageAliases,
+    /// Change a key's rotation schedule, and lengthen its windows.
+    SetKeyPolicy,
+    /// Register and unregister resources.
+    RegisterResource,
+    /// Read a key's history.
+    GetHistory,
+    /// Create an instance.
+    CreateInstance,
+    /// Read instances and key rings.
+    GetInstance,
+    /// Change the policy of an instance.
+    SetInstancePolicy,
+    /// Delete an instance.
+    DeleteInstance,
+    /// Set the deletion floor of the cluster.
+    SetDeletionFloor,
+    /// Create and delete key rings.
+    ManageRings,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Action; 15] = [
+    pub const ALL: [Action; 29] = [
         Action::Encrypt,
         Action::Decrypt,
         Action::Random,
@@ -153,6 +217,20 @@ impl Action {
         Action::BindRole,
         Action::Seal,
         Action::Status,
+        Action::DeleteKey,
+        Action::CancelDeletion,
+        Action::RestoreKey,
+        Action::PurgeKey,
+        Action::ManageAliases,
+        Action::SetKeyPolicy,
+        Action::RegisterResource,
+        Action::GetHistory,
+        Action::CreateInstance,
+        Action::GetInstance,
+        Action::SetInstancePolicy,
+        Action::DeleteInstance,
+        Action::SetDeletionFloor,
+        Action::ManageRings,
     ];
 }
 

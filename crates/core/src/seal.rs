@@ -1,14 +1,15 @@
 //! Commands of the seal: init, ceremonies over share commitments, seal. Shares themselves never come
 //! here; the node that proposes has checked them against the commitments.
 
-use crate::apply::Context;
 use crate::command::{Caller, CompleteUnseal, Grant, InitializeSeal, RecordShare, Scope, Subject};
 use crate::ids::PrincipalId;
+use crate::instances;
 use crate::limits;
 use crate::model::{BindingRecord, CeremonyRecord, PrincipalRecord, SealRecord, TokenRecord};
 use crate::outcome::{Bounded, Effect, Refusal, Thing};
 use crate::roles::Role;
 use crate::state::StateMut;
+use crate::step::Context;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -41,6 +42,9 @@ pub(crate) fn initialize(
         remove_first_admin(state, before);
     }
     let admin_expires_at_ms = add_first_admin(state, context, command);
+    if before.is_none() {
+        instances::create_default(state, context, command.instance, command.admin.principal);
+    }
     state.put_seal(&SealRecord {
         keyspace,
         epoch,
@@ -67,7 +71,8 @@ pub(crate) fn record_share(
     let mut ceremony = match seal.ceremony.take() {
         Some(running) if running.id == command.ceremony => running,
         Some(running)
-            if context.now_ms < running.expires_at_ms && command.replaces != Some(running.id) =>
+            if context.unscaled_ms < running.expires_at_ms
+                && command.replaces != Some(running.id) =>
         {
             let (collector, ceremony) = (running.collector, running.id);
             return Err(Refusal::CeremonyElsewhere { collector, ceremony });
@@ -77,10 +82,10 @@ pub(crate) fn record_share(
             id: command.ceremony,
             collector: command.collector,
             accepted: BTreeSet::new(),
-            expires_at_ms: context.now_ms.saturating_add(limits::CEREMONY_MS),
+            expires_at_ms: context.unscaled_ms.saturating_add(limits::CEREMONY_MS),
         },
     };
-    if context.now_ms >= ceremony.expires_at_ms {
+    if context.unscaled_ms >= ceremony.expires_at_ms {
         return Err(Refusal::CeremonyOver);
     }
     if shares_of(&seal, &[command.index]).is_empty() {
@@ -114,7 +119,7 @@ pub(crate) fn complete_unseal(
     seal.ceremony = None;
     seal.confirmed = true;
     for index in proven {
-        seal.last_proven_ms[usize::from(index) - 1] = Some(context.now_ms);
+        seal.last_proven_ms[usize::from(index) - 1] = Some(context.unscaled_ms);
     }
     state.put_seal(&seal);
     Ok(Effect::UnsealRecorded)
@@ -169,7 +174,7 @@ fn add_first_admin(
     command: &InitializeSeal,
 ) -> Option<u64> {
     let admin = &command.admin;
-    let expires_at_ms = admin.ttl_ms.map(|ttl| context.now_ms.saturating_add(ttl));
+    let expires_at_ms = admin.ttl_ms.map(|ttl| context.unscaled_ms.saturating_add(ttl));
     state.put_principal(&PrincipalRecord {
         id: admin.principal,
         name: ADMIN.to_owned(),
@@ -182,7 +187,7 @@ fn add_first_admin(
         id: admin.token,
         principal: admin.principal,
         hash: admin.token_hash,
-        created_at_ms: context.now_ms,
+        created_at_ms: context.unscaled_ms,
         expires_at_ms,
         revoked: false,
         bound_certificate: None,

@@ -1,8 +1,8 @@
 //! Whether a key may be used: decided from one view of the state, shown by a [`UsePermit`].
 
-use crate::access::Authorized;
+use crate::access::{Authorized, Resource};
 use crate::ids::KeyId;
-use crate::lifecycle::{self, KeyAction, KeyState};
+use crate::lifecycle::{self, KeyAction, KeyState, Situation};
 use crate::model::{KeyRecord, VersionRecord};
 use crate::mutants::Mutant;
 use crate::outcome::Refusal;
@@ -34,8 +34,9 @@ impl UsePermit {
     }
 }
 
-/// Decides whether `version` of `key` may be used. The caller's permission comes as proof; only one
-/// for Encrypt or Decrypt will do.
+/// Decides whether `version` of `key` may be used at `now_ms`, in milliseconds since the Unix epoch. The
+/// record is one that shows all timers that have run by then, see [`crate::timers::as_of`]. The
+/// caller's permission comes as proof; only one for Encrypt or Decrypt on this key will do.
 ///
 /// # Errors
 /// [`Refusal::PermissionDenied`], [`Refusal::KeyState`] or [`Refusal::VersionDisabled`].
@@ -43,6 +44,7 @@ pub fn permit_use(
     authorized: Authorized,
     key: &KeyRecord,
     version: &VersionRecord,
+    now_ms: u64,
 ) -> Result<UsePermit, Refusal> {
     let action = match authorized.action() {
         Action::Encrypt => KeyAction::Encrypt,
@@ -50,9 +52,13 @@ pub fn permit_use(
         // Permission for something else says nothing about the use of a key.
         _ => return Err(Refusal::PermissionDenied { action: Action::Encrypt }),
     };
-    let state = if Mutant::IgnoreDisabled.active() { KeyState::Enabled } else { key.state };
-    if lifecycle::transition(state, action).is_none() {
-        return Err(Refusal::KeyState { state, action });
+    if authorized.on() != Resource::of_key(key) {
+        return Err(Refusal::PermissionDenied { action: authorized.action() });
+    }
+    let at = key.situation(now_ms);
+    let state = if Mutant::IgnoreDisabled.active() { KeyState::Enabled } else { at.state };
+    if lifecycle::transition(&key.policy, Situation { state, ..at }, action).is_err() {
+        return Err(Refusal::KeyState { state, action, allowed: key.allowed(now_ms) });
     }
     // Inheritance is computed, never stored: usable = key usable and own switch on.
     if !version.enabled {

@@ -2,23 +2,30 @@
 //! it before it publishes an applied index; requests decide from it without a lock.
 
 use crate::access::AccessFacts;
-use crate::command::Subject;
+use crate::command::{Stamp, Subject};
 use crate::digest::Touched;
-use crate::ids::{PrincipalId, TokenId};
-use crate::model::{BindingRecord, PrincipalRecord, SealRecord, TokenRecord};
+use crate::ids::{InstanceId, PrincipalId, TokenId};
+use crate::model::{BindingRecord, InstanceRecord, PrincipalRecord, SealRecord, TokenRecord};
 use crate::records::{RecordsRead, Table};
 use crate::state::State;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Principals, tokens, bindings and seal as of one applied index.
+/// Principals, tokens, bindings, instances and seal as of one applied index.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     index: u64,
-    cluster_time_ms: u64,
+    time: Stamp,
     seal: Option<Arc<SealRecord>>,
     access: Arc<Access>,
+    instances: Arc<Instances>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Instances {
+    by_id: BTreeMap<InstanceId, Arc<InstanceRecord>>,
+    names: BTreeMap<String, InstanceId>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -36,9 +43,10 @@ impl View {
         let state = State(records);
         View {
             index,
-            cluster_time_ms: state.machine().cluster_time_ms,
+            time: state.machine().time(),
             seal: state.seal().map(Arc::new),
             access: Arc::new(Access::load(&state)),
+            instances: Arc::new(Instances::load(&state)),
         }
     }
 
@@ -48,13 +56,16 @@ impl View {
         let state = State(records);
         let mut next = self.clone();
         next.index = index;
-        next.cluster_time_ms = state.machine().cluster_time_ms;
+        next.time = state.machine().time();
         if touched.iter().any(|t| t.table == Table::Meta && t.key == crate::state::SEAL) {
             next.seal = state.seal().map(Arc::new);
         }
         if touched.iter().any(|t| is_access(t.table)) {
             // Changes of principals, tokens and bindings are rare beside the reads they serve.
             next.access = Arc::new(Access::load(&state));
+        }
+        if touched.iter().any(|t| t.table == Table::Instances) {
+            next.instances = Arc::new(Instances::load(&state));
         }
         next
     }
@@ -64,9 +75,24 @@ impl View {
         self.index
     }
 
-    /// Cluster time as of the view, in milliseconds since the Unix epoch.
-    pub fn cluster_time_ms(&self) -> u64 {
-        self.cluster_time_ms
+    /// The time of the newest entry in the view.
+    pub fn time(&self) -> Stamp {
+        self.time
+    }
+
+    /// An instance.
+    pub fn instance(&self, id: InstanceId) -> Option<&Arc<InstanceRecord>> {
+        self.instances.by_id.get(&id)
+    }
+
+    /// The instance with a name.
+    pub fn instance_named(&self, name: &str) -> Option<InstanceId> {
+        self.instances.names.get(name).copied()
+    }
+
+    /// All instances, ascending by id.
+    pub fn instances(&self) -> impl Iterator<Item = &Arc<InstanceRecord>> {
+        self.instances.by_id.values()
     }
 
     /// The seal, once the cluster was initialized.
@@ -93,8 +119,8 @@ impl AccessFacts for View {
         self.access.certificates.get(uri).copied()
     }
 
-    fn bindings_of(&self, subject: &Subject) -> Vec<BindingRecord> {
-        self.access.bindings.get(subject).cloned().unwrap_or_default()
+    fn each_binding(&self, subject: &Subject, see: &mut dyn FnMut(&BindingRecord)) {
+        self.access.bindings.get(subject).into_iter().flatten().for_each(see);
     }
 }
 
@@ -115,6 +141,17 @@ impl Access {
             access.bindings.entry(record.grant.subject.clone()).or_default().push(record);
         }
         access
+    }
+}
+
+impl Instances {
+    fn load(state: &State<'_>) -> Instances {
+        let mut instances = Instances::default();
+        for record in state.instances() {
+            instances.names.insert(record.name.clone(), record.id);
+            instances.by_id.insert(record.id, Arc::new(record));
+        }
+        instances
     }
 }
 

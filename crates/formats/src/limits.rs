@@ -79,3 +79,6 @@ pub const MAX_LABEL_KEY: usize = 63;
 
 /// Longest label value, characters.
 pub const MAX_LABEL_VALUE: usize = 256;
+
+/// Bytes of the name of a registered resource: long enough for any CRN or ARN.
+pub const MAX_RESOURCE: usize = 512;

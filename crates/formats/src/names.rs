@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::limits::{
     MAX_ALIAS, MAX_CLUSTER_NAME, MAX_DESCRIPTION, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS,
-    MAX_PRINCIPAL_NAME, MIN_ALIAS,
+    MAX_PRINCIPAL_NAME, MAX_RESOURCE, MIN_ALIAS,
 };
 
 /// Why a name is refused. Each sentence says what is allowed.
@@ -30,6 +30,14 @@ pub enum NameError {
         "the name of a cluster has 1 to {MAX_CLUSTER_NAME} characters out of a-z 0-9 - and begins with a letter or digit"
     )]
     ClusterName,
+    /// A name of an instance or key ring with other characters or another length.
+    #[error(
+        "the name of an instance or key ring has {MIN_ALIAS} to {MAX_CLUSTER_NAME} characters out of a-z 0-9 -, begins with a letter or digit and is no UUID"
+    )]
+    GroupName,
+    /// A resource that is empty, too long or has control characters.
+    #[error("a resource has 1 to {MAX_RESOURCE} bytes and no control characters")]
+    Resource,
     /// A description that is too long or has control characters.
     #[error("a description has at most {MAX_DESCRIPTION} characters and no control characters")]
     Description,
@@ -76,6 +84,21 @@ pub fn cluster_name(name: &str) -> Result<(), NameError> {
         && name.bytes().all(allowed)
         && !name.starts_with('-');
     if fits { Ok(()) } else { Err(NameError::ClusterName) }
+}
+
+/// Checks the name of an instance or of a key ring. It never reads as a UUID.
+pub fn group_name(name: &str) -> Result<(), NameError> {
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let fits = (MIN_ALIAS..=MAX_CLUSTER_NAME).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !name.starts_with('-');
+    if fits && Uuid::try_parse(name).is_err() { Ok(()) } else { Err(NameError::GroupName) }
+}
+
+/// Checks the name of a registered resource.
+pub fn resource(name: &str) -> Result<(), NameError> {
+    let fits = (1..=MAX_RESOURCE).contains(&name.len()) && !name.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(NameError::Resource) }
 }
 
 /// Checks a description.

@@ -33,6 +33,26 @@ pub struct RaftConfig {
     pub seed: u64,
     /// Version of the software, for `status`.
     pub version: String,
+    /// How fast cluster time passes against the wall clock.
+    pub clock_rate: ClockRate,
+}
+
+/// How fast cluster time passes against the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockRate {
+    /// As fast. A data directory whose cluster time has ever passed at another rate is refused.
+    Real,
+    /// So many times as fast; for development.
+    Development(u32),
+}
+
+impl ClockRate {
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            ClockRate::Real => 1,
+            ClockRate::Development(rate) => rate.max(1),
+        }
+    }
 }
 
 /// Entries after which a snapshot of a small state is built, unless a test wants it sooner.

@@ -8,6 +8,7 @@
 use crate::log_store;
 use crate::machine::read_applied;
 use crate::node::Inner;
+use crate::ticks::keep_ticking;
 use crate::transport::Target;
 use crate::types::{Membership, Raft, io_error};
 use crate::watch::watch_over;
@@ -117,6 +118,7 @@ pub(crate) async fn join(inner: &Arc<Inner>) -> Result<(), JoinError> {
     }
     let raft = inner.start_library(transport).await?;
     tokio::spawn(watch_over(inner.clone(), raft.clone()));
+    tokio::spawn(keep_ticking(inner.clone()));
     if let Some(members) = first {
         initialize(&raft, members).await?;
     }

@@ -114,7 +114,7 @@ impl Inner {
         if !claim.is_majority(&confirmed) && !self.confirm(&claim, confirmed).await {
             return None;
         }
-        Some(Barrier { index: claim.index, time_ms: self.now_ms() })
+        Some(Barrier { index: claim.index, time: self.now() })
     }
 
     /// Asks other voters until a majority has confirmed, with those that have: at first only as many as

@@ -22,13 +22,14 @@ pub mod node;
 mod propose;
 mod report;
 mod start;
+mod ticks;
 pub mod transport;
 pub mod types;
 mod watch;
 pub mod wire;
 mod witness;
 
-pub use config::{InitialMember, RaftConfig, SNAPSHOT_AFTER, Seams};
+pub use config::{ClockRate, InitialMember, RaftConfig, SNAPSHOT_AFTER, Seams};
 pub use handler::PeerSide;
 pub use node::{AddLearnerError, RaftNode, StartError};
 pub use start::RunningNode;

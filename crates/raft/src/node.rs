@@ -1,7 +1,7 @@
 //! A member: the consensus library, its storage, its peers, and what the API sees of it.
 
 use crate::barrier;
-use crate::config::{RaftConfig, Seams};
+use crate::config::{ClockRate, RaftConfig, Seams};
 use crate::join;
 use crate::leadership::Promise;
 use crate::log_store::LogStore;
@@ -11,13 +11,15 @@ use crate::transport::Transport;
 use crate::types::{Metrics, Raft, Runtime, ServerMetrics, io_error};
 use crate::witness::Witness;
 use arc_swap::ArcSwapOption;
+use conclave_core::command::Stamp;
 use conclave_core::ids::MemberId;
 use conclave_core::replica::{Barrier, Member, Unavailable};
+use conclave_core::state::State;
 use conclave_storage::{LogFile, OpenError, SnapshotStore, StateFile};
 use openraft::async_runtime::watch::WatchReceiver;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
@@ -28,6 +30,16 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] OpenError),
+    /// The time of the data directory is not that of any clock.
+    #[error(
+        "this data directory belongs to a development cluster whose clock was sped up (clock rate \
+         {rate}); a node that is not for development does not start on it: set development.enabled, \
+         or use another data directory"
+    )]
+    ScaledTime {
+        /// The rate of its newest entry, or 1 if the cluster time is ahead for another reason.
+        rate: u32,
+    },
     /// A record of this crate in the data directory cannot be read, or a thread cannot be had.
     #[error("the data directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -75,7 +87,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) barrier_rounds: AtomicU64,
     seeds: AtomicU64,
-    latest_ms: AtomicU64,
+    latest: std::sync::Mutex<Stamp>,
     waiters: mpsc::UnboundedSender<barrier::Waiter>,
     stopping: AtomicBool,
     pub(crate) stopped: Notify,
@@ -90,6 +102,10 @@ impl RaftNode {
     pub async fn open(config: RaftConfig, seams: Seams) -> Result<RaftNode, StartError> {
         let log = LogFile::open(seams.disk.clone(), &*seams.spawner, seams.fatal.clone())?;
         let state = StateFile::open(seams.disk.clone(), seams.clock.clone(), seams.fatal.clone())?;
+        let machine = State(&state.read()).machine();
+        if config.clock_rate == ClockRate::Real && machine.was_scaled() {
+            return Err(StartError::ScaledTime { rate: machine.clock_rate });
+        }
         let snapshots = SnapshotStore::open(seams.disk.clone(), seams.fatal.clone())?;
         let incarnation = join::raise_incarnation(&log).await?;
         let parts = ApplierParts {
@@ -125,7 +141,7 @@ impl RaftNode {
             runtime: tokio::runtime::Handle::current(),
             barrier_rounds: AtomicU64::new(0),
             seeds: AtomicU64::new(0),
-            latest_ms: AtomicU64::new(0),
+            latest: std::sync::Mutex::default(),
             waiters,
             stopping: AtomicBool::new(false),
             stopped: Notify::new(),
@@ -212,16 +228,25 @@ impl Inner {
         MemberId(self.config.member.member)
     }
 
-    /// The time that this member gives out: its wall clock, but never before a time it was given. A
-    /// right that was over stays over when the leader changes.
-    pub(crate) fn now_ms(&self) -> u64 {
-        let wall = self.seams.clock.wall_ms();
-        self.latest_ms.fetch_max(wall, Ordering::AcqRel).max(wall)
+    /// The time that this member gives out: the newest stamp that it has applied, and what has passed on
+    /// its wall clock since; but never before a time it was given. A right that was over stays over when
+    /// the leader changes.
+    ///
+    /// This is the one place where a development clock rate speeds anything up. Counted from the newest
+    /// stamp, the times of members with equal clocks are equal, and a rate can be another after a restart.
+    pub(crate) fn now(&self) -> Stamp {
+        let applied = self.applier.newest().time();
+        let rate = self.config.clock_rate.number();
+        let now = applied.later(self.seams.clock.wall_ms(), rate);
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = now.max(*latest);
+        *latest
     }
 
     /// Another member gave this time.
-    pub(crate) fn saw_time(&self, time_ms: u64) {
-        self.latest_ms.fetch_max(time_ms, Ordering::AcqRel);
+    pub(crate) fn saw_time(&self, time: Stamp) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = time.max(*latest);
     }
 
     /// A seed for the next task in which the library works: another one each time, and the same ones

@@ -9,7 +9,7 @@ use crate::node::Inner;
 use crate::transport::TransportError;
 use crate::types::Payload;
 use crate::wire::{Answer, Proposed, Request};
-use conclave_core::command::{Entry, Proposal, Stamp};
+use conclave_core::command::{Entry, Proposal};
 use conclave_core::outcome::Applied;
 use conclave_core::replica::{Barrier, ProposeError, Unavailable};
 use openraft::async_runtime::watch::WatchReceiver;
@@ -90,7 +90,7 @@ impl Inner {
         let Some(raft) = self.raft.get() else {
             return Proposed::NotEntered;
         };
-        let stamp = Stamp { at_ms: self.now_ms() };
+        let stamp = self.now();
         let payload = Payload::Command(Arc::new(Entry { stamp, proposal }));
         match tokio::time::timeout_at(deadline, raft.client_write(payload)).await {
             Ok(Ok(written)) => match written.data {
@@ -125,7 +125,7 @@ impl Inner {
                     biased;
                     answer = asked => match answer {
                         Ok(Answer::ReadIndex(barrier)) => {
-                            self.saw_time(barrier.time_ms);
+                            self.saw_time(barrier.time);
                             Some(barrier)
                         }
                         _ => None,
@@ -146,7 +146,7 @@ impl Inner {
 
     fn applied_now(&self) -> Option<Barrier> {
         let index = self.applied.borrow().unwrap_or(0);
-        Some(Barrier { index, time_ms: self.now_ms() })
+        Some(Barrier { index, time: self.now() })
     }
 
     /// Returns when another leader than `leader` is known.

@@ -10,7 +10,7 @@ use conclave_core::replica::Member;
 use conclave_core::seams::{Entropy, random_uuid};
 use conclave_crypto::self_test;
 use conclave_raft::{
-    InitialMember, RaftConfig, RaftNode, RunningNode, SNAPSHOT_AFTER, Seams, StartError,
+    ClockRate, InitialMember, RaftConfig, RaftNode, RunningNode, SNAPSHOT_AFTER, Seams, StartError,
 };
 use conclave_storage::{FatalHook, ThreadSpawner};
 use sd_notify::NotifyState;
@@ -88,7 +88,8 @@ async fn live(
     let watchdog = watch(&workers, member.node()).map_err(|error| cannot_run(&error))?;
     let failed = tokio::select! {
         () = listen::accept(&api, &workers) => None,
-        served = local::serve(local, services) => served.err(),
+        served = local::serve(local, services.clone()) => served.err(),
+        () = services.keep_rotating() => None,
         () = stop.asked() => None,
     };
     tracing::info!("stopping");
@@ -177,6 +178,7 @@ fn start(
         snapshot_after: SNAPSHOT_AFTER,
         seed: random_seed(&*entropy),
         version: VERSION.to_owned(),
+        clock_rate: clock_rate(config),
     };
     let shared = Shared::new(api_config(config), clock.clone(), entropy, node_key);
     let watch = SealWatch::new(shared.observer(), identity.clone(), hang_up.clone(), fatal.clone());
@@ -193,6 +195,13 @@ fn start(
         .map_err(|error| storage(config, &error))?;
     let services = Services::new(shared, Arc::new(member.node().clone()));
     Ok(Started { member, services, journals, _lock: lock })
+}
+
+fn clock_rate(config: &Config) -> ClockRate {
+    match config.development.enabled {
+        true => ClockRate::Development(config.development.clock_rate),
+        false => ClockRate::Real,
+    }
 }
 
 fn api_config(config: &Config) -> ApiConfig {
@@ -257,6 +266,10 @@ fn storage(config: &Config, error: &StartError) -> Failure {
     let path = config.node.data_dir.display();
     match error {
         StartError::Storage(error) => Failure::data_dir(error),
+        StartError::ScaledTime { .. } => Failure::refused(
+            format!("node.data_dir = {path}: {error}"),
+            "set development.enabled = true, or use another data directory",
+        ),
         StartError::Io(_) => Failure::refused(
             format!("node.data_dir = {path}: {error}"),
             "check the disk and that the directory belongs to the user that runs the node",

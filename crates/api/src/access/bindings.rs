@@ -4,10 +4,11 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::digest;
 use crate::error::ApiError;
+use crate::moment::On;
 use crate::mutate::{Done, Mutation, unexpected_effect};
 use crate::render;
 use crate::validate::{self, PrincipalSelector, SubjectSelector};
-use conclave_core::access::{AccessFacts, roles_of};
+use conclave_core::access::{AccessFacts, Held, Resource};
 use conclave_core::command::{Command, Grant};
 use conclave_core::model::BindingRecord;
 use conclave_core::outcome::{Effect, Refusal, Thing};
@@ -32,12 +33,14 @@ impl Context {
             BindSubject::Principal(name) => of_principal(name)?,
             BindSubject::Group(name) => SubjectSelector::Group(validate::group(name)?),
         };
-        let digest = digest::of_binding("BindRole", role, &subject, until_ms);
+        let digest = digest::of_binding(call, "BindRole", role, &subject, &scope, until_ms);
         let id = random_uuid(&*self.entropy);
         let mut bound = None;
-        let mutation = Mutation { call, request: request_id, digest, action: Action::BindRole };
+        let (action, on) = (Action::BindRole, On::Scope(&scope));
+        let mutation = Mutation { call, request: request_id, digest, action, on };
         let done = self
             .mutate(mutation, |basis| {
+                let scope = basis.scope(&scope)?;
                 let grant = Grant { role, subject: subject.resolve(&basis.state)?, scope };
                 bound = Some(grant.clone());
                 Ok(Command::BindRole { grant, id, until_ms })
@@ -58,11 +61,13 @@ impl Context {
             UnbindSubject::Principal(name) => of_principal(name)?,
             UnbindSubject::Group(name) => SubjectSelector::Group(validate::group(name)?),
         };
-        let digest = digest::of_binding("UnbindRole", role, &subject, None);
+        let digest = digest::of_binding(call, "UnbindRole", role, &subject, &scope, None);
         let mut unbound = None;
-        let mutation = Mutation { call, request: request_id, digest, action: Action::BindRole };
+        let (action, on) = (Action::BindRole, On::Scope(&scope));
+        let mutation = Mutation { call, request: request_id, digest, action, on };
         let done = self
             .mutate(mutation, |basis| {
+                let scope = basis.scope(&scope)?;
                 let grant = Grant { role, subject: subject.resolve(&basis.state)?, scope };
                 unbound = Some(grant.clone());
                 Ok(Command::UnbindRole { grant })
@@ -80,7 +85,9 @@ impl Context {
         let snapshot = self.replica().state();
         let state = State(&*snapshot);
         let bindings = state.bindings(usize::MAX);
-        let bindings = bindings.iter().map(|binding| render::access::binding(&state, binding));
+        let view = self.view.load();
+        let bindings =
+            bindings.iter().map(|binding| render::access::binding(&state, &view, binding));
         Ok(v1::ListBindingsAnswer { bindings: bindings.collect() })
     }
 
@@ -99,17 +106,19 @@ impl Context {
         let record = state
             .principal(selector.resolve(&state)?)
             .ok_or(Refusal::NotFound { what: Thing::Principal })?;
-        if let Some(key) = key {
-            // Roles hold in the whole cluster; a key is only checked to be there.
-            let id = key.resolve(&state)?;
-            state.key(id).ok_or(Refusal::NotFound { what: Thing::Key })?;
-        }
+        let on = match &key {
+            None => Resource::Cluster,
+            Some(selector) => {
+                let found = moment.key(call, &state, selector);
+                Resource::of_key(&found.ok_or_else(|| On::Key(selector).missing(call))?)
+            }
+        };
         let (allowed, because) = if record.disabled {
             (false, "the principal is disabled".to_owned())
         } else {
             let facts: &dyn AccessFacts = &*moment.view;
-            let roles = roles_of(facts, record.id, &record.groups, moment.now_ms);
-            verdict(action, roles.into_iter().find(|role| role.permits(action)))
+            let held = Held::by(facts, record.id, &record.groups, moment.now.unscaled_ms);
+            verdict(action, held.on(on).find(|role| role.permits(action)))
         };
         Ok(v1::CheckRoleAnswer { allowed, because })
     }
@@ -127,7 +136,7 @@ impl Context {
         let snapshot = self.state_at(done.index, &call.deadline).await?;
         let binding = BindingRecord { id, grant, until_ms };
         Ok(v1::BindingAnswer {
-            binding: Some(render::access::binding(&State(&*snapshot), &binding)),
+            binding: Some(render::access::binding(&State(&*snapshot), &self.view.load(), &binding)),
             log_index: done.index,
             replayed: done.replayed,
         })

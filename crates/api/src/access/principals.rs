@@ -4,6 +4,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::digest;
 use crate::error::ApiError;
+use crate::moment::On;
 use crate::mutate::{Done, Mutation, unexpected_effect};
 use crate::render;
 use crate::validate;
@@ -28,8 +29,13 @@ impl Context {
         let certificate = validate::cert_san(&request.cert_san, &self.config)?;
         let digest = digest::create_principal(&request.name, certificate.as_deref());
         let id = PrincipalId(random_uuid(&*self.entropy));
-        let mutation =
-            Mutation { call, request: request_id, digest, action: Action::ManagePrincipals };
+        let mutation = Mutation {
+            call,
+            request: request_id,
+            digest,
+            action: Action::ManagePrincipals,
+            on: On::Cluster,
+        };
         let done = self
             .mutate(mutation, |_| {
                 let (name, certificate) = (request.name.clone(), certificate.clone());
@@ -47,8 +53,13 @@ impl Context {
         let request_id = validate::request_id(&request.request_id)?;
         let selector = validate::principal(&request.principal)?;
         let digest = digest::disable_principal(&selector);
-        let mutation =
-            Mutation { call, request: request_id, digest, action: Action::ManagePrincipals };
+        let mutation = Mutation {
+            call,
+            request: request_id,
+            digest,
+            action: Action::ManagePrincipals,
+            on: On::Cluster,
+        };
         let done = self
             .mutate(mutation, |basis| {
                 Ok(Command::DisablePrincipal { principal: selector.resolve(&basis.state)? })
@@ -84,8 +95,13 @@ impl Context {
         let selector = validate::principal(&request.principal)?;
         let method = if member { "AddToGroup" } else { "RemoveFromGroup" };
         let digest = digest::of_group(method, &group, &selector);
-        let mutation =
-            Mutation { call, request: request_id, digest, action: Action::ManagePrincipals };
+        let mutation = Mutation {
+            call,
+            request: request_id,
+            digest,
+            action: Action::ManagePrincipals,
+            on: On::Cluster,
+        };
         let done = self
             .mutate(mutation, |basis| {
                 let principal = selector.resolve(&basis.state)?;

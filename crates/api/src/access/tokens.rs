@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::digest;
 use crate::error::ApiError;
 use crate::limits::{TOKEN_TTL_DEFAULT_S, TOKEN_TTL_S};
+use crate::moment::On;
 use crate::mutate::{Done, Mutation, unexpected_effect};
 use crate::render;
 use crate::validate;
@@ -31,8 +32,13 @@ impl Context {
         let issued = token::issue(&*self.entropy);
         let id = TokenId(issued.token_id());
         let hash = token::hash(&issued);
-        let mutation =
-            Mutation { call, request: request_id, digest, action: Action::ManagePrincipals };
+        let mutation = Mutation {
+            call,
+            request: request_id,
+            digest,
+            action: Action::ManagePrincipals,
+            on: On::Cluster,
+        };
         let done = self
             .mutate(mutation, |basis| {
                 Ok(Command::CreateToken(CreateToken {
@@ -63,8 +69,13 @@ impl Context {
         let request_id = validate::request_id(&request.request_id)?;
         let token = validate::token_id(&request.token_id)?;
         let digest = digest::revoke_token(token);
-        let mutation =
-            Mutation { call, request: request_id, digest, action: Action::ManagePrincipals };
+        let mutation = Mutation {
+            call,
+            request: request_id,
+            digest,
+            action: Action::ManagePrincipals,
+            on: On::Cluster,
+        };
         let done = self.mutate(mutation, |_| Ok(Command::RevokeToken { token })).await?;
         self.token_answer(call, done).await
     }

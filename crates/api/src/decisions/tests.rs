@@ -1,3 +1,5 @@
+mod time;
+
 use super::*;
 use crate::testing::{Actor, FakeCluster, fact, reason};
 use conclave_proto::v1;
@@ -68,7 +70,8 @@ async fn after_a_disable_no_node_uses_the_key() {
     assert_eq!(reason(&refused), "KEY_STATE");
     assert_eq!(fact(&refused, "state"), "Disabled");
     assert_eq!(fact(&refused, "action"), "Encrypt");
-    assert_eq!(fact(&refused, "allowed"), "Enable,Update");
+    let allowed = "Enable,Update,Alias,SetPolicy,Move,Unregister,Delete";
+    assert_eq!(fact(&refused, "allowed"), allowed);
 }
 
 #[tokio::test]
@@ -174,13 +177,16 @@ async fn view_and_key_are_one_state() {
 
 #[tokio::test]
 async fn a_state_behind_the_view_is_not_read() {
-    let (cluster, admin, _) = FakeCluster::unsealed(1).await;
+    let (cluster, admin, _) = FakeCluster::unsealed(2).await;
     let key = KeyId(admin.key("orders").await.parse().unwrap());
-    let context = cluster.nodes[0].context();
-    context.tables.clear(0);
-    assert!(context.key(key, cluster.index()).is_ok());
-    context.tables.clear(0);
-    assert!(matches!(context.key(key, cluster.index() + 1), Err(Undecided::Behind)));
+    let [ahead, behind] = [0, 1].map(|node: usize| cluster.nodes[node].context());
+    assert!(behind.key(key, &ahead.local()).is_ok());
+    cluster.nodes[1].set_lagging(true);
+    admin.key("invoices").await;
+    behind.tables.clear(0);
+    assert!(behind.key(key, &behind.local()).is_ok());
+    behind.tables.clear(0);
+    assert!(matches!(behind.key(key, &ahead.local()), Err(Undecided::Behind)));
 }
 
 #[tokio::test]

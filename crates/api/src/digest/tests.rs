@@ -1,5 +1,8 @@
 use super::*;
-use conclave_core::ids::{KeyId, PrincipalId};
+use crate::testing::FakeCluster;
+use crate::validate;
+use conclave_core::ids::{KeyId, PrincipalId, RingId};
+use conclave_core::lifecycle::{Preset, RestoreTo};
 use uuid::Uuid;
 
 fn hex(bytes: [u8; 32]) -> String {
@@ -10,26 +13,177 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn all() -> Vec<(&'static str, [u8; 32])> {
+/// A call that names an instance, or none.
+fn call(instance: Option<&str>) -> Call {
+    let cluster = FakeCluster::new(1);
+    let mut request = tonic::Request::new(());
+    if let Some(instance) = instance {
+        request.metadata_mut().insert("x-conclave-instance", instance.parse().unwrap());
+    }
+    Call::of(&cluster.nodes[0].context(), &request).unwrap()
+}
+
+type Digests = Vec<(&'static str, [u8; 32])>;
+
+fn all() -> Vec<(String, [u8; 32])> {
+    let named = |(name, digest): (&str, _)| (name.to_owned(), digest);
+    let digests = [of_keys(), of_instances(), of_access()].concat();
+    digests.into_iter().map(named).chain(of_policies()).collect()
+}
+
+fn of_keys() -> Digests {
+    let (here, there) = (call(None), call(Some("team")));
     let id = KeySelector::Id(KeyId(Uuid::from_u128(7)));
     let alias = KeySelector::Alias("orders".to_owned());
+    let [default, other] = ["default", "other"].map(|ring| RingSelector::Name(ring.to_owned()));
+    let by_id = RingSelector::Id(RingId(Uuid::from_u128(7)));
+    let (none, a1) = (labels(&[]), labels(&[("a", "1")]));
+    let (a_empty, c2) = (labels(&[("a", "")]), labels(&[("c", "2")]));
+    let (algorithm, remove) = (Algorithm::Aes256GcmSiv, ["a".to_owned(), "b".to_owned()]);
+    let create = |new: NewKey<'_>| create_key(&here, &new);
+    let new = || NewKey {
+        alias: None,
+        algorithm,
+        description: "",
+        labels: &none,
+        ring: &default,
+        expires_at_ms: None,
+        rotate_every_ms: None,
+    };
+    let change = |update: KeyUpdate<'_>| update_key(&here, &alias, &update);
+    let update = || KeyUpdate { description: None, set: &none, remove: &[], ring: None };
+    let more = |method, more: &[&str]| of_key_and(&here, method, &alias, more);
+    vec![
+        (
+            "create",
+            create(NewKey { alias: Some("orders"), description: "text", labels: &a1, ..new() }),
+        ),
+        ("create, nothing", create(new())),
+        ("create, nothing, there", create_key(&there, &new())),
+        ("create, alias", create(NewKey { alias: Some("orders"), ..new() })),
+        ("create, text", create(NewKey { description: "text", ..new() })),
+        ("create, other label", create(NewKey { labels: &a_empty, ..new() })),
+        ("create, other ring", create(NewKey { ring: &other, ..new() })),
+        ("create, ring by id", create(NewKey { ring: &by_id, ..new() })),
+        ("create, expiry", create(NewKey { expires_at_ms: Some(1), ..new() })),
+        ("create, rotation", create(NewKey { rotate_every_ms: Some(1), ..new() })),
+        ("rotate id", of_key(&here, "RotateKey", &id)),
+        ("rotate alias", of_key(&here, "RotateKey", &alias)),
+        ("rotate alias there", of_key(&there, "RotateKey", &alias)),
+        ("enable", of_key(&here, "EnableKey", &alias)),
+        ("disable", of_key(&here, "DisableKey", &alias)),
+        ("cancel deletion", of_key(&here, "CancelDeletion", &alias)),
+        ("delete now", of_key(&here, "DeleteNow", &alias)),
+        ("restore", of_key(&here, "RestoreKey", &alias)),
+        ("purge", of_key(&here, "PurgeKey", &alias)),
+        ("delete", more("DeleteKey", &[""])),
+        ("delete, force", more("DeleteKey", &["force"])),
+        ("delete there", of_key_and(&there, "DeleteKey", &alias, &[""])),
+        ("delete id", of_key_and(&here, "DeleteKey", &id, &[""])),
+        ("version on", more("SetVersionEnabled", &["1", "on"])),
+        ("version off", more("SetVersionEnabled", &["1", "off"])),
+        ("other version on", more("SetVersionEnabled", &["2", "on"])),
+        ("add alias", more("AddAlias", &["bills"])),
+        ("remove alias", more("RemoveAlias", &["bills"])),
+        ("register", more("RegisterResource", &["crn:1", "", ""])),
+        ("register, text", more("RegisterResource", &["crn:1", "text", ""])),
+        ("register, prevent", more("RegisterResource", &["crn:1", "", "prevent"])),
+        ("register, text prevent", more("RegisterResource", &["crn:1", "prevent", ""])),
+        ("unregister", more("UnregisterResource", &["crn:1"])),
+        ("update", change(KeyUpdate { set: &c2, remove: &remove, ..update() })),
+        ("update, nothing", change(update())),
+        ("update, nothing, there", update_key(&there, &alias, &update())),
+        ("update, nothing, by id", update_key(&here, &id, &update())),
+        ("update, empty text", change(KeyUpdate { description: Some(""), ..update() })),
+        ("update, remove", change(KeyUpdate { remove: &remove, ..update() })),
+        ("update, remove less", change(KeyUpdate { remove: &remove[..1], ..update() })),
+        ("update, ring", change(KeyUpdate { ring: Some(&default), ..update() })),
+        ("update, ring by id", change(KeyUpdate { ring: Some(&by_id), ..update() })),
+    ]
+}
+
+/// A change of each field of a policy, alone.
+fn policy_changes() -> [(&'static str, PolicyChange); 18] {
+    let unchanged = PolicyChange::default;
+    let (ms, on) = (Some(1), Some(true));
+    [
+        ("nothing", unchanged()),
+        ("layered", PolicyChange { preset: Some(Preset::Layered), ..unchanged() }),
+        ("soft", PolicyChange { preset: Some(Preset::SoftDelete), ..unchanged() }),
+        ("grace", PolicyChange { grace_ms: ms, ..unchanged() }),
+        ("no grace", PolicyChange { grace_ms: Some(0), ..unchanged() }),
+        ("window", PolicyChange { restore_window_ms: ms, ..unchanged() }),
+        ("floor", PolicyChange { purge_floor_ms: ms, ..unchanged() }),
+        ("purge", PolicyChange { auto_purge_ms: ms, ..unchanged() }),
+        ("now", PolicyChange { delete_now: on, ..unchanged() }),
+        ("not now", PolicyChange { delete_now: Some(false), ..unchanged() }),
+        ("disabled", PolicyChange { rotate_while_disabled: on, ..unchanged() }),
+        ("pending", PolicyChange { rotate_while_pending: on, ..unchanged() }),
+        ("restore to", PolicyChange { restore_to: Some(RestoreTo::Enabled), ..unchanged() }),
+        ("deactivated", PolicyChange { disable_deactivated: on, ..unchanged() }),
+        ("enable", PolicyChange { enable_cooldown_ms: ms, ..unchanged() }),
+        ("restore", PolicyChange { restore_cooldown_ms: ms, ..unchanged() }),
+        ("rotate", PolicyChange { rotate_cooldown_ms: ms, ..unchanged() }),
+        ("restarts", PolicyChange { rotation_restarts: on, ..unchanged() }),
+    ]
+}
+
+fn of_policies() -> Vec<(String, [u8; 32])> {
+    let (here, there) = (call(None), call(Some("team")));
+    let id = KeySelector::Id(KeyId(Uuid::from_u128(7)));
+    let alias = KeySelector::Alias("orders".to_owned());
+    let of_key = |(name, change): (&str, PolicyChange)| {
+        (format!("policy of key: {name}"), set_key_policy(&here, &alias, None, &change))
+    };
+    let of_instance = |(name, change): (&str, PolicyChange)| {
+        let digest = of_instance_policy("SetInstancePolicy", "team", &change);
+        (format!("policy of instance: {name}"), digest)
+    };
+    let none = PolicyChange::default();
+    let others = [
+        ("there", set_key_policy(&there, &alias, None, &none)),
+        ("by id", set_key_policy(&here, &id, None, &none)),
+        ("no rotation", set_key_policy(&here, &alias, Some(0), &none)),
+        ("rotation", set_key_policy(&here, &alias, Some(1), &none)),
+    ];
+    let others = others.map(|(name, digest)| (format!("policy of key, {name}"), digest));
+    let of_instances = policy_changes().map(of_instance);
+    policy_changes().map(of_key).into_iter().chain(of_instances).chain(others).collect()
+}
+
+fn of_instances() -> Digests {
+    let (here, there) = (call(None), call(Some("team")));
+    let none = PolicyChange::default();
+    let grace = PolicyChange { grace_ms: Some(0), ..PolicyChange::default() };
+    vec![
+        ("create instance", of_instance_policy("CreateInstance", "team", &none)),
+        ("create other instance", of_instance_policy("CreateInstance", "teams", &none)),
+        ("create instance, policy", of_instance_policy("CreateInstance", "team", &grace)),
+        ("delete instance", of_instance("DeleteInstance", "team")),
+        ("delete other instance", of_instance("DeleteInstance", "teams")),
+        ("create ring", of_ring(&here, "CreateKeyRing", "payroll", false)),
+        ("create other ring", of_ring(&here, "CreateKeyRing", "payrolls", false)),
+        ("create ring there", of_ring(&there, "CreateKeyRing", "payroll", false)),
+        ("delete ring", of_ring(&here, "DeleteKeyRing", "payroll", false)),
+        ("delete ring, force", of_ring(&here, "DeleteKeyRing", "payroll", true)),
+        ("delete ring there", of_ring(&there, "DeleteKeyRing", "payroll", false)),
+        ("no floor", set_deletion_floor(0)),
+        ("floor", set_deletion_floor(1)),
+    ]
+}
+
+fn of_access() -> Digests {
+    let (here, there) = (call(None), call(Some("team")));
     let alice = PrincipalSelector::Name("alice".to_owned());
     let of_id = PrincipalSelector::Id(PrincipalId(Uuid::from_u128(8)));
     let to_alice = SubjectSelector::Principal(PrincipalSelector::Name("alice".to_owned()));
     let to_group = SubjectSelector::Group("alice".to_owned());
-    let algorithm = Algorithm::Aes256GcmSiv;
-    let remove = ["a".to_owned(), "b".to_owned()];
+    let cluster = ScopeSelector::Cluster;
+    let scope = |text: &str| validate::scope(text).unwrap();
+    let bind = |subject, scope: &ScopeSelector, until_ms| {
+        of_binding(&here, "BindRole", Role::Reader, subject, scope, until_ms)
+    };
     vec![
-        ("create", create_key(Some("orders"), algorithm, "text", &labels(&[("a", "1")]))),
-        ("create, nothing", create_key(None, algorithm, "", &labels(&[]))),
-        ("create, other label", create_key(None, algorithm, "", &labels(&[("a", "")]))),
-        ("rotate id", of_key("RotateKey", &id)),
-        ("rotate alias", of_key("RotateKey", &alias)),
-        ("enable", of_key("EnableKey", &alias)),
-        ("disable", of_key("DisableKey", &alias)),
-        ("update", update_key(&alias, Some("text"), &labels(&[("c", "2")]), &remove)),
-        ("update, nothing", update_key(&alias, None, &labels(&[]), &[])),
-        ("update, empty text", update_key(&alias, Some(""), &labels(&[]), &[])),
         ("principal", create_principal("alice", None)),
         ("principal, certificate", create_principal("alice", Some("conclave://c/principal/a"))),
         ("disable principal", disable_principal(&alice)),
@@ -39,10 +193,18 @@ fn all() -> Vec<(&'static str, [u8; 32])> {
         ("token", create_token(&alice, 60, None)),
         ("token, bound", create_token(&alice, 60, Some(&[1; 32]))),
         ("revoke", revoke_token(TokenId(Uuid::from_u128(9)))),
-        ("bind", of_binding("BindRole", Role::Reader, &to_alice, None)),
-        ("bind, until", of_binding("BindRole", Role::Reader, &to_alice, Some(0))),
-        ("bind group", of_binding("BindRole", Role::Reader, &to_group, None)),
-        ("unbind", of_binding("UnbindRole", Role::Reader, &to_alice, None)),
+        ("bind", bind(&to_alice, &cluster, None)),
+        ("bind, until", bind(&to_alice, &cluster, Some(0))),
+        ("bind group", bind(&to_group, &cluster, None)),
+        ("bind on instance", bind(&to_alice, &scope("instance:orders"), None)),
+        ("bind on ring", bind(&to_alice, &scope("ring:orders"), None)),
+        ("bind on key", bind(&to_alice, &scope("key:orders"), None)),
+        (
+            "bind on ring there",
+            of_binding(&there, "BindRole", Role::Reader, &to_alice, &scope("ring:orders"), None),
+        ),
+        ("bind other role", of_binding(&here, "BindRole", Role::Writer, &to_alice, &cluster, None)),
+        ("unbind", of_binding(&here, "UnbindRole", Role::Reader, &to_alice, &cluster, None)),
         ("seal", seal()),
     ]
 }
@@ -52,16 +214,61 @@ fn digests_are_pinned() {
     let table: String =
         all().into_iter().map(|(name, digest)| format!("{name}: {}\n", hex(digest))).collect();
     insta::assert_snapshot!(table, @r#"
-    create: 79c902ffe408ade44ae0c776af6d154cc310f2ce5e87edeea3b585736cf5d513
-    create, nothing: f5899a1484088058f716dbcaa40e46af8f4efde2c07bb8e42cbf171248e683ee
-    create, other label: fc97ab443847e2d8beaa76b252c8f8829866d8db9dad98cee1457b88c7fbb076
-    rotate id: 7e3b30c237b2eb558d297ae895b7821406595f390107b30bf5b4afa1735691c6
-    rotate alias: 73a580748387498f08060f05eb2a91bae18976446cb7984e7dcfd4776966c640
-    enable: c1f121e3e2a1481778ef6f9f0a3c97a1ab1d7cf36d69c48ae1a0d64727dc01ed
-    disable: 24b69fdce946bbd9bb745baf15582842d7b748dedfbec3657ebe745e9221b1b9
-    update: 10ecfffd9c352c72f2c46dff70db3cabbe33438324ff87da41ed7ab294fe74b0
-    update, nothing: ef53577c2a6549347d469e85658dc2030e8dfad1f4cc0d40db6878ed4104da6f
-    update, empty text: babc703221cad15715fa90bee7bde8ea6e8b144009e2f576b8b709f5357ee6d9
+    create: 6ee521ab77b756a7b7f5db4b6369f504a0d7c5e82e1f9a94ef918ec3a18d164d
+    create, nothing: 272de9c50d201f3b26e59fbd4b9521c8aa0ca113c019d3250bb6ca61c1ed8f6a
+    create, nothing, there: 819e83acf0bb0a8c7f5530810e8ea1bd86cc9e402cbabfa302e60b2d3057f62b
+    create, alias: 1bcfccd564f657a6af804f8dcd39152dde402e0e4f68052ce77c2df0d246ae6b
+    create, text: a1a1716efcc8c3ff33bc0531a10c0c55a1a88faaf5c4d3ecc66c5acbf1aa63bc
+    create, other label: cf95f5030903cba0f076ab66f3a296b2e62d833e4a9944544c827e44ed537bf9
+    create, other ring: 5de76497a6cc499b850dc992386f100def9ac3247977feedaaf25490b67536bf
+    create, ring by id: fdd58e81cc569e4157f8520a14e68f1c69702fbaaf2b0d36a2b599d2b66c1054
+    create, expiry: a2ddc23a66f2895d65468a22994e8e76009d75128b1f477a96df9455f5e894a5
+    create, rotation: 7f39e7f6d16f7dddf6fbe961f6ada8d6395d200d37eb249ba9c8069fff2220c1
+    rotate id: ff593e11ca51a7bd5646a4b7040ab4660a339209badfc6c0a1a3d24d405f10c5
+    rotate alias: cd8676b3956142aa034b4edde35a67e9a9ea76bf68a53193a5ecb5e1bb9b7337
+    rotate alias there: 7cca494edfe9d0648fa4c16c50a0228b6f8c14743c0db02776a1df1dcd66cfa1
+    enable: e7e5bd47e12db04d0cd6173b837e1a5ce11639823ab3df1b348297ccb719876e
+    disable: 0ddeec66afe6e92db953aff91c6523d06189c3513c48d58f74bd05467a61eb7e
+    cancel deletion: ded32e2fc914724b4d8025379eda4e833573896c29806951c0b0c7d83ff5ba79
+    delete now: 3d04e2a08b038b45b87db9457c606799f430d1836e5253b2b6aa1aecebdb47c4
+    restore: a65db3625d2815cc15cf12df2e8d10d2d46c90638c57ec62d9bbf8fe21d43e84
+    purge: 9029c50c356be8fac3eb06b1fe451fcbb39872c73654dda4f7af813e67577b0a
+    delete: da27d4196ff64248169ce95a66dc57950fd66bab45f9de76ba2a54f6735cd1b3
+    delete, force: 03148e3ea10cde02069b6c61109f1073a8e3034f8696b669b967842992c8c333
+    delete there: fd53bee2b2f55b1dc72f4c2b0c9d2a5d6f7a58fcc79ed60f9b3167008752af6c
+    delete id: de271f07b17bba13a13046273d8f90b1f93b10d1fe5a0b82d3f32510a6489899
+    version on: db0066115c37c4118fe67f71040f4f8d9dc34f1d3cfe8a5ee9f8f6c002aa20ed
+    version off: 01642b5d31af1a65fa9f8bc8e3e5a605ad24871f0ad6b853b509143ccb8ff5b3
+    other version on: fa172c2f7421155f679c8a9056ed46eac08b53e2d0c58939b1430756115f4307
+    add alias: c350f07208913b6e7df703ee3fc3de6215aa0b54fcc5401ad5febec4794a56e9
+    remove alias: 16da4beacb4f213a8d9f8356f98c681b571e937e8fd9fb1db0f0896e0305b4f2
+    register: f66b1575e7d0746066de908c658a6df87b9fb5881aac6450bebb9ed833b2fdb9
+    register, text: 2594bfca5a6ac9abc1d8caa5414aabce84ae635aee75ce62b949a7a513518c6a
+    register, prevent: 7b06a42ffdf44fb0753b3821e0ac483010551996ee01809b9f12e9fbb56ceb35
+    register, text prevent: 668c9490f833bf299b34ad48833d3282ab72c42bb27100e5c7cf4aa13bdb5500
+    unregister: 69e26f406a31e49a8ddc3198fcdd323c9d31e24829d765422c36492826fd4592
+    update: 1b9fc98a2d84578807f0235bfff04bb6ff671e572ef9821ec8e5dd768e5c9440
+    update, nothing: 44698bcd4d14987b8a49a97c7a335decbf87749c51e1eb868dfca0e08a420a60
+    update, nothing, there: a3013e1801f5049e75c184a619c31eedd49c203e7d647d69b934aa8743dc799a
+    update, nothing, by id: ba7441b744c30b19cd468f4e6564756c5860600285d3a1f46e99948885749a31
+    update, empty text: 196db069f7b9393283477dca99a40a1ea84a98f3c4750d613ad733d93de95c7f
+    update, remove: b2a9b78180cd5bb9a973c5963cac216dcca7cfd9eb926d19cada0e0a64163297
+    update, remove less: 747d289f32924878b7195719ef8a20f01126cbe74a75f02ef4d51e6f0c8bce5d
+    update, ring: 26a681dee0b181405dd10d8e5fd3a04d914672fe83dbb5755be7422d119b62f8
+    update, ring by id: 197022bd65ed7bfef746aea6c41f8e5dfa1e6a85f68f9393d04ea413bcef63f6
+    create instance: 8afcdc5b744bac2266ce4a2b37d87761bd7fb5615cd6e380fde75428e08dd520
+    create other instance: a567c90f21e40dea494071816bce3ae662e47ddd630e03429a12cbd26889bfbc
+    create instance, policy: a4ba4daaf22a6be05af922aa034b3512c22bf1187c2d7f876d05dc29565aa3a6
+    delete instance: 766eadfa31f0b9e12bdf0aeae0f111c7cc7d80ad8117c17d432652fc0ffc42a7
+    delete other instance: f2c6924dc3b3155c18914aeca09b40f3c0b8c1c6f6d3b3214affd13f12761083
+    create ring: bc931802a9fd0abf81172a84c0586dab097e566f7b79c4588b5a1728cd67f458
+    create other ring: e50df7552db436d4c2fecf6063ad876a0df72fcc91d5eda8a4ac451a3f269b25
+    create ring there: 8c3f31070f5721a19a2642eb2adcd694ff9a4267e7645f8bedb179b8ac53e8f8
+    delete ring: 8fef9a6ea2c37ef2e4709d2465fd1a329001e25f121948c0bb952cd6cd2ed8ff
+    delete ring, force: 52ba4d3769384592b65ac405cf6f0ba4ac1d6c3c45a5db0eaa3a50e02c122581
+    delete ring there: f59703e0eaa94545b4a824e10a232e679384d8e4803bd79c9d4fdcc846638cc9
+    no floor: 9cb51d1703dec5fde6da2ea6c563e4222141d674bd1ec4189102ef8547400792
+    floor: ff83479e50942170a89f66dcb30f23351cd7461cbb080bb2a1b5ad02a86a34bd
     principal: 9c85543664a2caecffc6ae93f4070e4806c818876febdc1d8c770914773b4686
     principal, certificate: abc8fbc923726e392380248eb011d68f19a281d94224a8451f7dd6a349d29fe9
     disable principal: 89e4c418fc143145157c63b7d71132a21ba4feb8854daf9b071d5dc2ab712cfa
@@ -71,16 +278,65 @@ fn digests_are_pinned() {
     token: 873cd081da7fab09731003b0133c54f1726082c5e67108e8dba7a7c41822db6d
     token, bound: 662d7280e1142aaefdb3bc238814d189e0c5a27d38d67c1bb3511ab214f06e80
     revoke: 116807ab6418edd6dd97090e17eddbdc2a2e13ccdef21fac50fd425c67e16c94
-    bind: c141af31df87f071fc64b03be7491942cbc3e8c9499e37e330d6b75f372fa9f2
-    bind, until: aa0a15c77190b006d6036d271448cee1079dcd9b0987ced42262a4782526af2f
-    bind group: c6fb7903f213e29b82eb50eddaf5dd7e7aec65066b044f53a33572875abc239a
-    unbind: 8463d552d1e0eabe07300f3098e2e468915e3891737f0a4ba4b2b56d23a36460
+    bind: c2f7f480af3d9ae316db748f7acbd8f2c7905a277fa12e608d3e9b04d44cef54
+    bind, until: 61dee78fe40de076cf758583bce2f42fc14509ae1685c371a85ded5c1de8435b
+    bind group: 66f3af96d48bdefd595c737c60fa28e2e2ecdba087cd95796ae15a1ce14bc1b4
+    bind on instance: e7f9396b9857a4ce4b671cee7abc3b81c8f074422d1238f579027b5a1c7d8122
+    bind on ring: 361663853e943165c43b2e28ed0cfba6cc6cdd93f46100b06203905304991eae
+    bind on key: 2c572c79e2ca7dd5ea59f26bf30218b4019b5bb909d2ef8a6ef3b9d41d36a3b0
+    bind on ring there: 94594c96fd9b56f83349eec8f7e142f0a8dd9e8c807b5d3e7f7fa64380c2b2b2
+    bind other role: 390cfeb3f704b3baced9bc2aabca63659c8e24d0e3dc4f33c57abbdb1fc3b909
+    unbind: e380c76b7c5b2a992040f576a199d751df3eeec9f98d6b0101a43a2002a0f238
     seal: 4b838575cf93ea640328774167ad16a4d43988a40537d45980c68dce2c84f472
+    policy of key: nothing: e427088840f841eb4c2988e47cdf59436f20667ce869057c42d91d765031e2b8
+    policy of key: layered: 95f29654041df01c52ec1f0a61adcd5e3f07eb448070b8d89e9226e5423cd5d2
+    policy of key: soft: 83aebb266c69f21e21cea40c7a3dbaf63ab1d6d2f5894280b83b7be8f6e7aaca
+    policy of key: grace: 2cc4f8a3e032c73ff25d5bc071e271b03742994b24ffb39ad628a7b1377119da
+    policy of key: no grace: 5724f6615c5f22e92d9e78ab669b8ccf737d58a539954d1bd6959a184f1be774
+    policy of key: window: 9a29406e43ff7859666f65d1625a38f853d34eedf12b2601f1cd26ee71ea6fb3
+    policy of key: floor: b2ca5bd03da88b8610dcd83610d9e7c9d1de0c9bfaa75b92aaeb876929a8a57e
+    policy of key: purge: 2375eb98b363fe5ce84fbd3a6e098d35c6691a2132d1d209b8523eaad924112b
+    policy of key: now: 3fa54c7dfbe5640c168b6c16ff24ccda0181422c06d284cfbac43f7d38827b99
+    policy of key: not now: fd35f81bfc3e1bd21b4e465a3e9d5226c73372fda3247357a57234fa206d5444
+    policy of key: disabled: 286855d5f8ed231945fdc997e47f2f8f5b2fa71d568644fc6bf9b646e5a74ecd
+    policy of key: pending: 3d2a863a9a36f1be7afb85b12379037a3147ca6544122fd17a36c573d0605762
+    policy of key: restore to: 3f74ae3cb6e368004512c6a488803fe3e5ceaa126bb54ad5a85a3ac3e18eda78
+    policy of key: deactivated: cc67366147c7d4da33c731167022469da43be534a6fc4c0384f4b012b98f786c
+    policy of key: enable: 508c44fc1bc957366d4ccd34a7d1fd93bff7807b6c560f9fa989f26a569716c2
+    policy of key: restore: ff5cb9b73c4590fd273d255183f3afadf67ce808370026a9b733a3b0ce6badfe
+    policy of key: rotate: 3ea3e760935ebee044c6694e6e1fd430e8b9816aa0eef814c278590cf8697765
+    policy of key: restarts: b93daea8cdafe4b70cec9c870f1588238b98e839d9741b05d7aa3f46b67cd69c
+    policy of instance: nothing: a6d1d282ebe478d425a0b8afac2a26d6be1c6d6befe9add0d179d70af0855b15
+    policy of instance: layered: ef5987279dbd380b12cca4409483092ce41fdc62893ef85c10d61e812b7a9430
+    policy of instance: soft: 55af90a18dd421ad9a3334258628687921b52d47d1a623226d6ce81f14596ab1
+    policy of instance: grace: 4e9826aea03f25269359d77881f85ff6a9cdced2d7f7514c2f507754a9675d17
+    policy of instance: no grace: facc453c5ef4a4d3465b57250d0103981094fc1bb6397ca64d680242123511f7
+    policy of instance: window: c352c441d9b3c4e51187bfdd5af7a6f10da150d71cff637b1553bb4182b72394
+    policy of instance: floor: 0518a84d81770cf02192b6a3b437e2a78cc23c67d53a6e4833a8b336be324b6a
+    policy of instance: purge: 5f55a874dfda56c3dd078528350d56b5bdda88c0e820bd8e5a0057460831bb3e
+    policy of instance: now: 35f478c70d0fab534081c0c7850159d219fc57f052b07d7978e490c0f8d8d7ae
+    policy of instance: not now: e88c0445c2f9623a65fab3cf8739b675bb32f522b4a612dc656929c24bfa219c
+    policy of instance: disabled: 9750c672d04f39abbb911e9e87d79c6666d54ceefd4647346ee9d66112ec4035
+    policy of instance: pending: 6fb5960ab6ed25b748470176358a5d6bd0806d2d5cf25f3e6f825a2f4eada797
+    policy of instance: restore to: e8193d33a1cf04949a68d35aba9758db53ecdc7d937ddf54adfed27bc1c7b452
+    policy of instance: deactivated: c724b82894fa8be8606304afcc21acd4e18462f7597a5d4291d5e1abfc5b2fb1
+    policy of instance: enable: 65c9ce93d475635ef366cbb7b27e2ad485184775d2db6e01c4175e75224f0c22
+    policy of instance: restore: 3545e306de9a1ea10b35ac86b5f99dce44a4a90cc803eb33db8986bf674e0ce1
+    policy of instance: rotate: c6eda9b33a80f2c74eb6fe2571469014a38f6c5a08782c11514f930692819935
+    policy of instance: restarts: 9b6be2b4eb36ede8b44ff44d8ce81b2af47b0de205c7054b4e842d88409e510e
+    policy of key, there: 1be948fe54803b09c15be2d696179dc395480dbe9fd29c55d2f50d2d6991fd53
+    policy of key, by id: 4de903965f3f1006bd837f5c10920f1c978f52e60157a771218beb15b44f9661
+    policy of key, no rotation: 56efa2c1d83c64a8026ef8ee8954f19d6a31fea137a36ddf83ef95ac8c27b8aa
+    policy of key, rotation: ecaf575cef8c40827bd2aadbcb8bbd28ad39df8f012c3ade4ed98e9b53f697b3
     "#);
 }
 
 #[test]
 fn no_two_requests_share_a_digest() {
-    let digests: std::collections::BTreeSet<_> = all().into_iter().map(|(_, d)| d).collect();
-    assert_eq!(digests.len(), all().len());
+    let mut seen = BTreeMap::new();
+    for (name, digest) in all() {
+        if let Some(other) = seen.insert(digest, name.clone()) {
+            panic!("{name:?} and {other:?} have one digest");
+        }
+    }
 }

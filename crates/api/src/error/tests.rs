@@ -1,4 +1,5 @@
 use super::*;
+use conclave_core::lifecycle::KeyAction;
 
 #[test]
 fn every_reason_has_its_code() {
@@ -20,6 +21,13 @@ fn every_reason_has_its_code() {
     KEY_STATE FailedPrecondition
     VERSION_STATE FailedPrecondition
     VERSION_LIMIT FailedPrecondition
+    TOO_EARLY FailedPrecondition
+    WINDOW_OVER FailedPrecondition
+    EXPIRED FailedPrecondition
+    RETENTION FailedPrecondition
+    REGISTERED FailedPrecondition
+    NOT_EMPTY FailedPrecondition
+    POLICY_INVALID InvalidArgument
     PERMISSION_DENIED PermissionDenied
     SAME_PRINCIPAL PermissionDenied
     UNAUTHENTICATED Unauthenticated
@@ -53,6 +61,20 @@ fn a_refusal_keeps_its_facts() {
     assert_eq!(error.reason(), Some(Reason::ShareRepeated));
     assert_eq!(error.metadata()["have"], "2");
     assert_eq!(error.next(), "give the share of another custodian");
+}
+
+/// The state machine counts in milliseconds; callers read times as everywhere.
+#[test]
+fn a_time_among_the_facts_is_written_as_one() {
+    let early = Refusal::TooEarly { action: KeyAction::Purge, from_ms: 1_798_761_600_001 };
+    let error = ApiError::from(early);
+    assert_eq!(error.metadata()["not_before"], "2027-01-01T00:00:00.001Z");
+    let over = ApiError::from(Refusal::WindowOver { over_ms: 0 });
+    assert_eq!(over.metadata()["over"], "1970-01-01T00:00:00Z");
+    assert!(!error.metadata().keys().chain(over.metadata().keys()).any(|k| k.ends_with("_ms")));
+    // What no calendar has stays a number, under its own name.
+    let never = ApiError::from(Refusal::WindowOver { over_ms: u64::MAX });
+    assert_eq!(never.metadata()["over_ms"], u64::MAX.to_string());
 }
 
 #[test]

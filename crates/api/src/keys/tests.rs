@@ -1,3 +1,7 @@
+mod changes;
+mod deletion;
+mod listing;
+
 use crate::testing::{Actor, FakeCluster, fact, reason, request_id};
 use conclave_proto::v1;
 use std::collections::HashMap;
@@ -15,6 +19,7 @@ async fn a_key_shows_what_it_was_made_with() {
         algorithm: String::new(),
         description: "for orders".to_owned(),
         labels: HashMap::from([("team".to_owned(), "shop".to_owned())]),
+        ..Default::default()
     };
     let answer = admin.create_key(request).await.unwrap();
     let key = answer.key.clone().unwrap();
@@ -48,7 +53,8 @@ async fn a_key_moves_along_its_lifecycle() {
     assert!(!disabled.versions[0].usable && disabled.versions[0].enabled);
     let again = admin.disable_key(Actor::of_key(&id)).await.unwrap_err();
     assert_eq!(reason(&again), "KEY_STATE");
-    assert_eq!(fact(&again, "allowed"), "Enable,Update");
+    let allowed = "Enable,Update,Alias,SetPolicy,Move,Unregister,Delete";
+    assert_eq!(fact(&again, "allowed"), allowed);
     let rotate = admin.rotate_key(Actor::of_key(&id)).await.unwrap_err();
     assert_eq!(reason(&rotate), "KEY_STATE");
     let enabled = admin.enable_key(Actor::of_key(&id)).await.unwrap().key.unwrap();
@@ -68,6 +74,7 @@ async fn an_update_changes_what_it_names() {
         description: description.map(str::to_owned),
         set_labels: set.iter().map(|name| pair(name)).collect(),
         remove_labels: remove.iter().map(|name| (*name).to_owned()).collect(),
+        ring: String::new(),
     };
     admin.update_key(update(Some("text"), &["a", "b"], &[])).await.unwrap();
     let key = admin.update_key(update(None, &["c"], &["a"])).await.unwrap().key.unwrap();
@@ -88,7 +95,7 @@ async fn a_list_comes_in_pages_and_by_state() {
     let mut pages = 0;
     let mut cursor = String::new();
     loop {
-        let request = v1::ListKeysRequest { states: Vec::new(), limit: 3, cursor };
+        let request = v1::ListKeysRequest { limit: 3, cursor, ..Default::default() };
         let page = admin.list_keys(request).await.unwrap();
         seen.extend(page.keys.into_iter().flat_map(|key| key.aliases));
         pages += 1;

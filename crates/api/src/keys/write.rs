@@ -1,20 +1,16 @@
-//! Changing keys.
+//! Making keys and versions: what needs fresh material.
 
 use crate::call::Call;
 use crate::context::Context;
 use crate::crypto::format_algorithm;
-use crate::digest;
+use crate::digest::{self, NewKey};
 use crate::error::ApiError;
-use crate::moment::Moment;
+use crate::moment::{Moment, On};
 use crate::mutate::{Done, Mutation, unexpected_effect};
 use crate::render;
-use crate::validate::{self, KeySelector};
-use conclave_core::command::{
-    Algorithm, Command, CreateKey, RotateKey, UpdateKey, WrappedMaterial,
-};
+use crate::validate;
+use conclave_core::command::{Algorithm, Command, CreateKey, RotateKey, WrappedMaterial};
 use conclave_core::ids::KeyId;
-use conclave_core::lifecycle::KeyAction;
-use conclave_core::outcome::Thing;
 use conclave_core::reason::Reason;
 use conclave_core::roles::Action;
 use conclave_core::seams::random_uuid;
@@ -34,19 +30,38 @@ impl Context {
         let algorithm = validate::algorithm(&request.algorithm)?;
         validate::description(&request.description)?;
         let labels = validate::labels("labels", request.labels)?;
-        let digest = digest::create_key(alias.as_deref(), algorithm, &request.description, &labels);
+        let ring = validate::ring(&request.ring)?;
+        let expires_at_ms = validate::time("expires_at", request.expires_at)?;
+        let rotate_every_ms = match request.rotate_every_s {
+            0 => None,
+            seconds => Some(validate::millis("rotate_every_s", seconds)?),
+        };
+        let asked = NewKey {
+            alias: alias.as_deref(),
+            algorithm,
+            description: &request.description,
+            labels: &labels,
+            ring: &ring,
+            expires_at_ms,
+            rotate_every_ms,
+        };
+        let digest = digest::create_key(call, &asked);
         let key = KeyId(random_uuid(&*self.entropy));
-        let mutation = Mutation { call, request: id, digest, action: Action::CreateKey };
+        let (action, on) = (Action::CreateKey, On::Ring(&ring));
         let done = self
-            .mutate(mutation, |basis| {
-                let material = self.fresh_material(basis.moment, key, 1, algorithm)?;
+            .mutate(Mutation { call, request: id, digest, action, on }, |basis| {
+                let (instance, ring) = basis.ring(&ring)?;
                 Ok(Command::CreateKey(CreateKey {
                     key,
+                    instance,
+                    ring,
                     alias: alias.clone(),
                     algorithm,
                     description: request.description.clone(),
                     labels: labels.clone(),
-                    material,
+                    expires_at_ms,
+                    rotate_every_ms,
+                    material: self.fresh_material(basis.moment, key, 1, algorithm)?,
                 }))
             })
             .await
@@ -60,77 +75,26 @@ impl Context {
     pub(super) async fn rotate_key(
         &self,
         call: &Call,
-        request: &v1::KeyRequest,
+        request: v1::KeyRequest,
     ) -> Result<v1::KeyAnswer, ApiError> {
-        let (id, selector) = of_key(request)?;
-        let digest = digest::of_key("RotateKey", &selector);
-        let mutation = Mutation { call, request: id, digest, action: Action::RotateKey };
+        let id = validate::request_id(&request.request_id)?;
+        let selector = validate::key(&request.key)?;
+        let digest = digest::of_key(call, "RotateKey", &selector);
+        let (action, on) = (Action::RotateKey, On::Key(&selector));
         let done = self
-            .mutate(mutation, |basis| {
-                let key = selector.resolve(&basis.state)?;
-                let record = find(&basis.state, key)?;
-                let version = record.primary_version.saturating_add(1);
-                let material = self.fresh_material(basis.moment, key, version, record.algorithm)?;
+            .mutate(Mutation { call, request: id, digest, action, on }, |basis| {
+                let key = basis.key(&selector)?;
+                let (key, version, algorithm) =
+                    (key.id, key.primary_version.saturating_add(1), key.algorithm);
+                let material = self.fresh_material(basis.moment, key, version, algorithm)?;
                 Ok(Command::RotateKey(RotateKey { key, version, material }))
             })
             .await?;
         self.key_answer(call, done, None).await
     }
 
-    pub(super) async fn switch_key(
-        &self,
-        call: &Call,
-        request: &v1::KeyRequest,
-        to: KeyAction,
-    ) -> Result<v1::KeyAnswer, ApiError> {
-        let (id, selector) = of_key(request)?;
-        let (method, action) = match to {
-            KeyAction::Enable => ("EnableKey", Action::EnableKey),
-            _ => ("DisableKey", Action::DisableKey),
-        };
-        let digest = digest::of_key(method, &selector);
-        let mutation = Mutation { call, request: id, digest, action };
-        let done = self
-            .mutate(mutation, |basis| {
-                let key = selector.resolve(&basis.state)?;
-                Ok(match to {
-                    KeyAction::Enable => Command::EnableKey { key },
-                    _ => Command::DisableKey { key },
-                })
-            })
-            .await?;
-        self.key_answer(call, done, None).await
-    }
-
-    pub(super) async fn update_key(
-        &self,
-        call: &Call,
-        request: v1::UpdateKeyRequest,
-    ) -> Result<v1::KeyAnswer, ApiError> {
-        let id = validate::request_id(&request.request_id)?;
-        let selector = validate::key(&request.key)?;
-        let description = request.description;
-        validate::description(description.as_deref().unwrap_or_default())?;
-        let set_labels = validate::labels("set_labels", request.set_labels)?;
-        let remove_labels = validate::label_names("remove_labels", request.remove_labels)?;
-        let digest =
-            digest::update_key(&selector, description.as_deref(), &set_labels, &remove_labels);
-        let mutation = Mutation { call, request: id, digest, action: Action::UpdateKey };
-        let done = self
-            .mutate(mutation, |basis| {
-                Ok(Command::UpdateKey(UpdateKey {
-                    key: selector.resolve(&basis.state)?,
-                    description: description.clone(),
-                    set_labels: set_labels.clone(),
-                    remove_labels: remove_labels.clone(),
-                }))
-            })
-            .await?;
-        self.key_answer(call, done, None).await
-    }
-
     /// Fresh material of a key version under the newest wrapping key. Needs an unsealed node.
-    fn fresh_material(
+    pub(crate) fn fresh_material(
         &self,
         moment: &Moment,
         key: KeyId,
@@ -159,7 +123,7 @@ impl Context {
 
     /// `made` is the key that this very call wanted to make: if the answer names it, it is no repeat,
     /// even if the proposal had to be sent twice.
-    async fn key_answer(
+    pub(super) async fn key_answer(
         &self,
         call: &Call,
         done: Done,
@@ -170,19 +134,10 @@ impl Context {
         let (id, key) = render::keys::key_after(&State(&*snapshot), &view, &done.effect)
             .ok_or_else(unexpected_effect)?;
         Ok(v1::KeyAnswer {
-            key: Some(key),
+            key,
             log_index: done.index,
             replayed: done.replayed && made != Some(id),
+            key_id: id.to_string(),
         })
     }
-}
-
-fn of_key(
-    request: &v1::KeyRequest,
-) -> Result<(conclave_core::ids::RequestId, KeySelector), ApiError> {
-    Ok((validate::request_id(&request.request_id)?, validate::key(&request.key)?))
-}
-
-fn find(state: &State<'_>, key: KeyId) -> Result<conclave_core::model::KeyRecord, ApiError> {
-    state.key(key).ok_or_else(|| ApiError::not_found(Thing::Key, key))
 }

@@ -2,9 +2,10 @@
 
 use super::timestamp;
 use conclave_core::command::{Grant, Scope, Subject};
-use conclave_core::ids::PrincipalId;
+use conclave_core::ids::{InstanceId, PrincipalId};
 use conclave_core::model::{BindingRecord, PrincipalRecord, TokenRecord};
 use conclave_core::state::State;
+use conclave_core::view::View;
 use conclave_proto::v1;
 use std::fmt::Write;
 
@@ -43,7 +44,7 @@ pub(crate) fn token(state: &State<'_>, record: &TokenRecord) -> v1::Token {
 }
 
 /// A role binding.
-pub(crate) fn binding(state: &State<'_>, record: &BindingRecord) -> v1::Binding {
+pub(crate) fn binding(state: &State<'_>, view: &View, record: &BindingRecord) -> v1::Binding {
     let Grant { role, subject, scope } = &record.grant;
     v1::Binding {
         id: record.id.to_string(),
@@ -52,10 +53,24 @@ pub(crate) fn binding(state: &State<'_>, record: &BindingRecord) -> v1::Binding 
             Subject::Principal(id) => format!("principal:{}", name_of(state, *id)),
             Subject::Group(group) => format!("group:{group}"),
         },
-        scope: match scope {
-            Scope::Cluster => "cluster".to_owned(),
-        },
+        scope: scope_text(state, view, *scope),
         until: record.until_ms.map(timestamp),
+    }
+}
+
+/// Where a role holds: by name, or by id where the object is gone.
+fn scope_text(state: &State<'_>, view: &View, scope: Scope) -> String {
+    let instance_name = |id: InstanceId| {
+        view.instance(id).map_or_else(|| id.to_string(), |instance| instance.name.clone())
+    };
+    match scope {
+        Scope::Cluster => "cluster".to_owned(),
+        Scope::Instance(instance) => format!("instance:{}", instance_name(instance)),
+        Scope::Ring(instance, ring) => {
+            let name = state.ring(instance, ring).map_or_else(|| ring.to_string(), |r| r.name);
+            format!("ring:{}/{name}", instance_name(instance))
+        }
+        Scope::Key(key) => format!("key:{key}"),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::context::Context;
 use crate::error::ApiError;
 use crate::limits::{CATCH_UP_TIMEOUT, HANDOVER_TIMEOUT, REPORT_TIMEOUT};
 use crate::lock::lock;
+use conclave_core::command::WrappedMaterial;
 use conclave_core::ids::{CeremonyId, MemberId};
-use conclave_core::model::{SealRecord, VersionRecord};
+use conclave_core::model::SealRecord;
 use conclave_core::outcome::Refusal;
 use conclave_core::records::{RecordsRead, Table};
 use conclave_core::replica::Member;
@@ -20,6 +21,9 @@ use futures::future::join_all;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Versions among which one with material is looked for, to try the keys on.
+const SAMPLED: usize = 1_000;
 
 impl Context {
     /// The collector's side: opens every sealed member that answers, all at the same time.
@@ -134,7 +138,7 @@ impl Context {
         let is_its_collector = seal.ceremony.as_ref().is_some_and(|running| {
             running.id == ceremony
                 && running.collector == from
-                && moment.now_ms < running.expires_at_ms
+                && moment.now.unscaled_ms < running.expires_at_ms
         });
         if seal.generation != seal_generation || !is_its_collector {
             return Err(Refusal::CeremonyOver.into());
@@ -155,42 +159,34 @@ fn check_keys(
     if !expected.eq(keys.iter().map(WrappingKey::generation)) {
         return Err(wrong());
     }
-    let first = records.range(Table::Versions, Bound::Unbounded, Bound::Unbounded, 1);
-    let sample = first.first().and_then(|(record_key, _)| sample(records, record_key));
-    let Some((context, version)) =
-        sample.map(|(id, version)| (sampled(seal, id, &version), version))
+    let some = records.range(Table::Versions, Bound::Unbounded, Bound::Unbounded, SAMPLED);
+    let Some((context, material)) = some.iter().find_map(|(place, _)| sample(records, seal, place))
     else {
         return Ok(());
     };
     let key = keys.iter().find(|key| key.generation() == context.generation).ok_or_else(wrong)?;
-    wrap::unwrap_material(key, &context, &version.material.wrapped).map_err(|_| wrong())?;
+    wrap::unwrap_material(key, &context, &material.wrapped).map_err(|_| wrong())?;
     Ok(())
 }
 
-/// The version record under this key of the table.
+/// The material of the version under this key of the table, unless it is erased.
 fn sample(
     records: &dyn RecordsRead,
-    record_key: &[u8],
-) -> Option<(conclave_core::model::KeyRecord, VersionRecord)> {
-    let state = State(records);
-    let key = state.key(key_id_of(record_key)?)?;
-    let number = record_key.get(16..)?.try_into().ok().map(u32::from_be_bytes)?;
-    let version = state.version(key.id, number)?;
-    Some((key, version))
-}
-
-fn sampled(
     seal: &SealRecord,
-    key: conclave_core::model::KeyRecord,
-    version: &VersionRecord,
-) -> MaterialContext {
-    MaterialContext {
+    place: &[u8],
+) -> Option<(MaterialContext, WrappedMaterial)> {
+    let state = State(records);
+    let key = state.key(key_id_of(place)?)?;
+    let version = place.get(16..)?.try_into().ok().map(u32::from_be_bytes)?;
+    let material = state.version(key.id, version)?.material?;
+    let context = MaterialContext {
         keyspace_id: seal.keyspace.0,
         key_id: key.id.0,
-        version: version.version,
+        version,
         algorithm: crate::crypto::format_algorithm(key.algorithm),
-        generation: version.material.generation,
-    }
+        generation: material.generation,
+    };
+    Some((context, material))
 }
 
 fn failed(error: handover::HandoverError) -> ApiError {

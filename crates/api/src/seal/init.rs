@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::render::timestamp;
 use crate::validate;
 use conclave_core::command::{Caller, Command, FirstAdmin, InitializeSeal, WrappedWrappingKey};
-use conclave_core::ids::{KeyspaceId, PrincipalId, TokenId};
+use conclave_core::ids::{InstanceId, KeyspaceId, PrincipalId, TokenId};
 use conclave_core::outcome::{Effect, Outcome, Refusal};
 use conclave_core::replica::ProposeError;
 use conclave_core::seal::ADMIN;
@@ -139,6 +139,7 @@ impl Context {
             check_value: dealing.check_value.to_vec(),
             wrapping_key: WrappedWrappingKey { generation: FIRST_GENERATION, wrapped },
             admin: self.first_admin(&admin, plan.ttl_ms),
+            instance: InstanceId(random_uuid(&*self.entropy)),
         };
         Ok(Prepared { command, shares: hand_out(&dealing.shares, &plan.recipients)?, admin })
     }

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::digest;
 use crate::error::ApiError;
 use crate::limits::SEAL_REPORT_TIMEOUT;
+use crate::moment::On;
 use crate::mutate::Mutation;
 use crate::validate;
 use conclave_core::command::Command;
@@ -21,8 +22,13 @@ impl Context {
         request: &v1::SealRequest,
     ) -> Result<v1::SealAnswer, ApiError> {
         let request_id = validate::request_id(&request.request_id)?;
-        let mutation =
-            Mutation { call, request: request_id, digest: digest::seal(), action: Action::Seal };
+        let mutation = Mutation {
+            call,
+            request: request_id,
+            digest: digest::seal(),
+            action: Action::Seal,
+            on: On::Cluster,
+        };
         let done = self.mutate(mutation, |_| Ok(Command::Seal)).await?;
         let timeout = call.deadline.at_most(SEAL_REPORT_TIMEOUT);
         let members = self.member_seals(Some(done.index), timeout).await;

@@ -105,7 +105,7 @@ impl Context {
             let restarted = format!("{why}; the shares given before must be given again");
             Route::Here { replaces: Some(running.id), restarted }
         };
-        if moment.now_ms >= running.expires_at_ms {
+        if moment.now.unscaled_ms >= running.expires_at_ms {
             return replace("the ceremony before this one has expired");
         }
         if let Some((_, why)) = lost.filter(|(ceremony, _)| *ceremony == running.id) {

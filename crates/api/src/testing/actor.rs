@@ -6,6 +6,7 @@ use crate::access::AccessService;
 use crate::bench::BenchService;
 use crate::crypto::CryptoService;
 use crate::identity::{CertificateIdentity, PeerIdentity};
+use crate::instances::InstancesService;
 use crate::keys::KeysService;
 use crate::operator::OperatorService;
 use conclave_formats::names::CertName;
@@ -13,12 +14,16 @@ use conclave_proto::v1;
 use conclave_proto::v1::access_server::Access;
 use conclave_proto::v1::bench_server::Bench;
 use conclave_proto::v1::crypto_server::Crypto;
+use conclave_proto::v1::instances_server::Instances;
 use conclave_proto::v1::keys_server::Keys;
 use conclave_proto::v1::operator_server::Operator;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::{Request, Status};
 use uuid::Uuid;
+
+/// Tokens that outlive what the tests let keys go through.
+const YEAR_S: u64 = 31_536_000;
 
 /// A new request id.
 pub(crate) fn request_id() -> String {
@@ -52,6 +57,12 @@ impl At for KeysService {
 impl At for AccessService {
     fn at(node: &FakeNode) -> Self {
         AccessService(node.context())
+    }
+}
+
+impl At for InstancesService {
+    fn at(node: &FakeNode) -> Self {
+        InstancesService(node.context())
     }
 }
 
@@ -94,7 +105,25 @@ calls! {
     KeysService: create_key(CreateKeyRequest) -> KeyAnswer, get_key(GetKeyRequest) -> KeyAnswer,
         list_keys(ListKeysRequest) -> ListKeysAnswer, rotate_key(KeyRequest) -> KeyAnswer,
         enable_key(KeyRequest) -> KeyAnswer, disable_key(KeyRequest) -> KeyAnswer,
-        update_key(UpdateKeyRequest) -> KeyAnswer;
+        update_key(UpdateKeyRequest) -> KeyAnswer,
+        set_version_enabled(SetVersionEnabledRequest) -> KeyAnswer,
+        delete_key(DeleteKeyRequest) -> KeyAnswer, cancel_deletion(KeyRequest) -> KeyAnswer,
+        delete_now(KeyRequest) -> KeyAnswer, restore_key(KeyRequest) -> KeyAnswer,
+        purge_key(KeyRequest) -> KeyAnswer, add_alias(AliasRequest) -> KeyAnswer,
+        remove_alias(AliasRequest) -> KeyAnswer, set_key_policy(SetKeyPolicyRequest) -> KeyAnswer,
+        register_resource(RegisterResourceRequest) -> KeyAnswer,
+        unregister_resource(UnregisterResourceRequest) -> KeyAnswer,
+        get_history(GetKeyRequest) -> HistoryAnswer, get_impact(GetKeyRequest) -> ImpactAnswer;
+    InstancesService: create_instance(CreateInstanceRequest) -> InstanceAnswer,
+        get_instance(GetInstanceRequest) -> InstanceAnswer,
+        list_instances(ListInstancesRequest) -> ListInstancesAnswer,
+        set_instance_policy(SetInstancePolicyRequest) -> InstanceAnswer,
+        delete_instance(InstanceRequest) -> DeletedAnswer,
+        create_key_ring(KeyRingRequest) -> KeyRingAnswer,
+        list_key_rings(ListKeyRingsRequest) -> ListKeyRingsAnswer,
+        delete_key_ring(DeleteKeyRingRequest) -> DeletedAnswer,
+        set_deletion_floor(SetDeletionFloorRequest) -> DeletionFloorAnswer,
+        get_deletion_floor(GetDeletionFloorRequest) -> DeletionFloorAnswer;
     CryptoService: encrypt(EncryptRequest) -> EncryptAnswer, decrypt(DecryptRequest) -> DecryptAnswer,
         generate_data_key(GenerateDataKeyRequest) -> GenerateDataKeyAnswer,
         random(RandomRequest) -> RandomAnswer;
@@ -172,14 +201,22 @@ impl Actor {
 impl FakeCluster {
     /// Initialized with 5 shares and threshold 3; gives the answer.
     pub(crate) async fn initialized(count: u32) -> (Arc<FakeCluster>, v1::InitAnswer) {
+        FakeCluster::initialized_by(count, v1::InitRequest::default()).await
+    }
+
+    async fn initialized_by(
+        count: u32,
+        request: v1::InitRequest,
+    ) -> (Arc<FakeCluster>, v1::InitAnswer) {
         let cluster = FakeCluster::new(count);
-        let init = Actor::operator(&cluster.nodes[0]).init(v1::InitRequest::default()).await;
+        let init = Actor::operator(&cluster.nodes[0]).init(request).await;
         (cluster, init.unwrap())
     }
 
     /// Unsealed, with the administrator at node 1.
     pub(crate) async fn unsealed(count: u32) -> (Arc<FakeCluster>, Actor, Vec<String>) {
-        let (cluster, init) = FakeCluster::initialized(count).await;
+        let request = v1::InitRequest { admin_ttl_s: YEAR_S, ..Default::default() };
+        let (cluster, init) = FakeCluster::initialized_by(count, request).await;
         let shares: Vec<String> = init.shares.into_iter().map(|share| share.text).collect();
         for share in &shares[..3] {
             cluster.submit(1, share).await.unwrap();
@@ -243,16 +280,93 @@ impl Actor {
         if !role.is_empty() {
             self.bind(role, name).await.unwrap();
         }
-        let token = self.token(name, 0).await.unwrap();
+        let token = self.token(name, YEAR_S).await.unwrap();
         self.showing(&token.secret)
     }
 
+    /// Binds a role in the cluster.
     pub(crate) async fn bind(&self, role: &str, name: &str) -> Result<v1::BindingAnswer, Status> {
+        self.bind_in("cluster", role, name).await
+    }
+
+    /// Binds a role in a scope.
+    pub(crate) async fn bind_in(
+        &self,
+        scope: &str,
+        role: &str,
+        name: &str,
+    ) -> Result<v1::BindingAnswer, Status> {
         self.bind_role(v1::BindRoleRequest {
             request_id: request_id(),
             role: role.to_owned(),
             subject: Some(v1::bind_role_request::Subject::Principal(name.to_owned())),
+            scope: scope.to_owned(),
+            until: None,
+        })
+        .await
+    }
+
+    /// A principal with a role in a scope, and a token.
+    pub(crate) async fn colleague_in(&self, scope: &str, name: &str, role: &str) -> Actor {
+        let colleague = self.colleague(name, "").await;
+        self.bind_in(scope, role, name).await.unwrap();
+        colleague
+    }
+
+    /// The same caller in another instance than the default one.
+    pub(crate) fn in_instance(&self, instance: &str) -> Actor {
+        self.clone().with_metadata("x-conclave-instance", instance)
+    }
+
+    /// Creates an instance whose policy differs from the default one by `policy`; gives its id.
+    pub(crate) async fn instance(&self, name: &str, policy: v1::PolicyChange) -> String {
+        let (request_id, name) = (request_id(), name.to_owned());
+        let request = v1::CreateInstanceRequest { request_id, name, policy: Some(policy) };
+        self.create_instance(request).await.unwrap().instance.unwrap().id
+    }
+
+    /// Creates a key ring; gives its id.
+    pub(crate) async fn ring(&self, name: &str) -> String {
+        let request = v1::KeyRingRequest { request_id: request_id(), name: name.to_owned() };
+        self.create_key_ring(request).await.unwrap().ring.unwrap().id
+    }
+
+    /// Creates a key in a ring; gives its id.
+    pub(crate) async fn key_in(&self, ring: &str, alias: &str) -> String {
+        let request = v1::CreateKeyRequest {
+            request_id: request_id(),
+            alias: alias.to_owned(),
+            ring: ring.to_owned(),
             ..Default::default()
+        };
+        self.create_key(request).await.unwrap().key.unwrap().id
+    }
+
+    /// A key as it is now.
+    pub(crate) async fn look(&self, key: &str) -> Result<v1::Key, Status> {
+        let request = v1::GetKeyRequest { key: key.to_owned() };
+        Ok(self.get_key(request).await?.key.unwrap())
+    }
+
+    /// Requests deletion.
+    pub(crate) async fn delete(&self, key: &str, force: bool) -> Result<v1::KeyAnswer, Status> {
+        let (request_id, key) = (request_id(), key.to_owned());
+        self.delete_key(v1::DeleteKeyRequest { request_id, key, force }).await
+    }
+
+    /// Registers a resource.
+    pub(crate) async fn register(
+        &self,
+        key: &str,
+        resource: &str,
+        prevent_deletion: bool,
+    ) -> Result<v1::KeyAnswer, Status> {
+        self.register_resource(v1::RegisterResourceRequest {
+            request_id: request_id(),
+            key: key.to_owned(),
+            resource: resource.to_owned(),
+            description: String::new(),
+            prevent_deletion,
         })
         .await
     }

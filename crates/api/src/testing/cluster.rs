@@ -3,14 +3,15 @@
 use super::clock::ManualClock;
 use super::node::FakeNode;
 use conclave_core::apply::apply;
-use conclave_core::command::{Entry, Proposal, Stamp};
+use conclave_core::command::{Caller, Command, Entry, Proposal, Stamp};
 use conclave_core::digest::StateDigest;
-use conclave_core::ids::MemberId;
+use conclave_core::ids::{MemberId, RequestId};
 use conclave_core::outcome::Applied;
 use conclave_core::records::MemoryRecords;
 use conclave_core::replica::BoxFuture;
 use conclave_core::seams::Clock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use conclave_core::state::State;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 pub(crate) const CLUSTER: &str = "test";
@@ -25,6 +26,8 @@ pub(crate) struct Sent {
 pub(crate) struct FakeCluster {
     pub(crate) nodes: Vec<Arc<FakeNode>>,
     pub(crate) clock: Arc<ManualClock>,
+    /// How fast cluster time passes against the clock, from the next entry on.
+    pub(crate) clock_rate: AtomicU32,
     /// Whether anything can be decided.
     pub(crate) quorum: AtomicBool,
     /// The next proposal takes effect and its answer is lost.
@@ -62,6 +65,7 @@ impl FakeCluster {
         let cluster = Arc::new_cyclic(|cluster: &Weak<FakeCluster>| FakeCluster {
             nodes: (1..=count).map(|id| FakeNode::new(id, development, &clock, cluster)).collect(),
             clock: clock.clone(),
+            clock_rate: AtomicU32::new(1),
             quorum: AtomicBool::new(true),
             lose_answer: AtomicBool::new(false),
             send_twice: AtomicBool::new(false),
@@ -96,10 +100,10 @@ impl FakeCluster {
 
     /// Commits a proposal: every node that is up and not lagging has applied it when this returns.
     pub(crate) fn commit(&self, proposal: Proposal) -> Applied {
-        let entry = Entry { stamp: Stamp { at_ms: self.clock.wall_ms() }, proposal };
         let applied = {
             let mut committed = self.committed.lock().unwrap();
             let Committed { log, records, digest } = &mut *committed;
+            let entry = Entry { stamp: self.time_after(records), proposal };
             log.push(entry.clone());
             apply(records, digest, log.len() as u64, &entry).0
         };
@@ -110,6 +114,27 @@ impl FakeCluster {
             self.quorum.store(false, Ordering::SeqCst);
         }
         applied
+    }
+
+    /// The leader's time now.
+    pub(crate) fn time(&self) -> Stamp {
+        self.time_after(&self.committed.lock().unwrap().records)
+    }
+
+    fn time_after(&self, records: &MemoryRecords) -> Stamp {
+        let before = State(records).machine().time();
+        before.later(self.clock.wall_ms(), self.clock_rate.load(Ordering::SeqCst))
+    }
+
+    /// Timers that are due get an entry.
+    pub(crate) fn tick(&self) -> Applied {
+        self.commit(Proposal {
+            caller: Caller::Cluster,
+            request: RequestId::NONE,
+            request_digest: [0; 32],
+            seen_index: None,
+            command: Command::Tick,
+        })
     }
 
     pub(crate) fn has_quorum(&self) -> bool {

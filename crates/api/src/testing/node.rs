@@ -273,7 +273,8 @@ impl Replica for FakeReplica {
                 return Err(Unavailable::NoQuorum);
             }
             node.catch_up();
-            Ok(Barrier { index: node.cluster().index(), time_ms: node.clock.wall_ms() })
+            let cluster = node.cluster();
+            Ok(Barrier { index: cluster.index(), time: cluster.time() })
         })
     }
 

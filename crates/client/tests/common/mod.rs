@@ -217,7 +217,55 @@ impl Keys for Script {
     async fn disable_key(&self, _: Request<v1::KeyRequest>) -> Answer<v1::KeyAnswer> {
         not_scripted()
     }
+    async fn cancel_deletion(&self, _: Request<v1::KeyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn delete_now(&self, _: Request<v1::KeyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn restore_key(&self, _: Request<v1::KeyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn purge_key(&self, _: Request<v1::KeyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
     async fn update_key(&self, _: Request<v1::UpdateKeyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn set_version_enabled(
+        &self,
+        _: Request<v1::SetVersionEnabledRequest>,
+    ) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn delete_key(&self, _: Request<v1::DeleteKeyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn add_alias(&self, _: Request<v1::AliasRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn remove_alias(&self, _: Request<v1::AliasRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn set_key_policy(&self, _: Request<v1::SetKeyPolicyRequest>) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn register_resource(
+        &self,
+        _: Request<v1::RegisterResourceRequest>,
+    ) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn unregister_resource(
+        &self,
+        _: Request<v1::UnregisterResourceRequest>,
+    ) -> Answer<v1::KeyAnswer> {
+        not_scripted()
+    }
+    async fn get_history(&self, _: Request<v1::GetKeyRequest>) -> Answer<v1::HistoryAnswer> {
+        not_scripted()
+    }
+    async fn get_impact(&self, _: Request<v1::GetKeyRequest>) -> Answer<v1::ImpactAnswer> {
         not_scripted()
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::examples::*;
 use crate::replay::{log_of, replay};
-use crate::script::{Script, create_principal_with_certificate, join};
+use crate::script::*;
 use conclave_core::audit::AuditRecord;
 use conclave_core::codec::{self, DecodeError, FORMAT};
-use conclave_core::command::{Command, Entry};
+use conclave_core::command::{Command, CreateKey, Entry};
+use conclave_core::lifecycle::Preset;
 use conclave_core::model::{KeyRecord, MachineRecord, SealRecord};
 use conclave_core::outcome::{Applied, Outcome};
 use conclave_core::records::{MemoryRecords, Table};
@@ -71,6 +72,15 @@ fn records_as_bytes() {
     hex(&mut table, "TokenRecord", &codec::encode(&token_record()));
     hex(&mut table, "BindingRecord", &codec::encode(&binding_record()));
     hex(&mut table, "SealRecord", &codec::encode(&seal_record()));
+    hex(&mut table, "InstanceRecord", &codec::encode(&instance_record()));
+    hex(&mut table, "RingRecord", &codec::encode(&ring_record()));
+    hex(&mut table, "Counts", &codec::encode(&counts()));
+    hex(&mut table, "RegistrationRecord", &codec::encode(&registration_record()));
+    hex(&mut table, "HistoryRecord", &codec::encode(&history_record()));
+    hex(&mut table, "Tombstone", &codec::encode(&tombstone()));
+    for event in event_records() {
+        hex(&mut table, &format!("EventRecord {:?}", event.kind), &codec::encode(&event));
+    }
     hex(&mut table, "MachineRecord", &codec::encode(&machine_record()));
     hex(&mut table, "AuditRecord", &codec::encode(&audit_record()));
     hex(&mut table, "AuditRecord, its hash", &audit_record().hash());
@@ -85,10 +95,18 @@ fn a_state_as_bytes() {
     script.admin().send(join("shop", "bob")).unwrap();
     let certified = create_principal_with_certificate("eve", "conclave://test/principal/eve");
     script.admin().send(certified).unwrap();
-    script.admin().request(0x9999).create_key("orders").unwrap();
+    script.admin().send(create_instance("shop", preset(Preset::SoftDelete))).unwrap();
+    script.admin().send(create_ring("shop", "till")).unwrap();
+    let in_ring = CreateKey { ring: ring_id("till"), ..create_in("shop", "gone") };
+    script.admin().send(Command::CreateKey(in_ring)).unwrap();
+    script.admin().register("gone", "urn:bucket", false).unwrap();
+    script.admin().force_delete("gone").unwrap();
+    let due = CreateKey { rotate_every_ms: Some(DAY), ..create_of("orders") };
+    script.admin().request(0x9999).send(Command::CreateKey(due)).unwrap();
+    script.admin().register("orders", "urn:table", true).unwrap();
     let mut table = String::new();
     for (of, (key, value)) in script.machine.dump() {
-        let last = of != Table::Requests && of != Table::RequestOrder && of != Table::Audit;
+        let last = ![Table::Requests, Table::RequestOrder, Table::Audit].contains(&of);
         if last || is_last(&script, of, &key) {
             let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
             hex(&mut table, &format!("{} {key}", of.name()), &value);
@@ -142,6 +160,13 @@ fn every_example_comes_back() {
     comes_back(&token_record());
     comes_back(&binding_record());
     comes_back(&seal_record());
+    comes_back(&instance_record());
+    comes_back(&ring_record());
+    comes_back(&counts());
+    comes_back(&registration_record());
+    comes_back(&history_record());
+    comes_back(&tombstone());
+    event_records().iter().for_each(comes_back);
     comes_back(&machine_record());
     comes_back(&audit_record());
 }
@@ -171,10 +196,10 @@ proptest! {
 
     #[test]
     fn flipped_bytes_never_panic(
-        which in 0usize..16,
+        which in 0usize..34,
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
     ) {
-        let mut bytes = codec::encode(&entry(callers()[which % 4].clone(), commands()[which].clone()));
+        let mut bytes = codec::encode(&entry(callers()[which % 5].clone(), commands()[which].clone()));
         for (at, flip) in flips {
             let at = at.index(bytes.len());
             bytes[at] ^= flip;

@@ -1,7 +1,7 @@
 //! Keys: lifecycle, versions, names, bounds.
 
 use crate::script::*;
-use conclave_core::command::{Command, CreateKey, UpdateKey};
+use conclave_core::command::{Command, CreateKey, RotateKey, UpdateKey};
 use conclave_core::lifecycle::{KeyAction, KeyState};
 use conclave_core::limits;
 use conclave_core::outcome::{Bounded, Effect, Refusal, Thing};
@@ -21,11 +21,11 @@ fn a_key_is_created_enabled_with_version_1() {
     assert_eq!(record.created_by, principal_id("admin"));
     assert_eq!(record.created_at_ms, START_MS);
     assert_eq!(record.changed_at, script.machine.index);
-    assert_eq!(script.machine.state().alias("orders"), Some(key));
+    assert_eq!(script.machine.state().alias(home(), "orders"), Some(key));
     let versions = script.machine.state().versions(key);
     assert_eq!(versions.len(), 1);
     assert_eq!((versions[0].version, versions[0].enabled), (1, true));
-    assert_eq!(versions[0].material, material(1));
+    assert_eq!(versions[0].material, Some(material(1)));
 }
 
 #[test]
@@ -47,18 +47,19 @@ fn what_the_state_of_a_key_forbids_is_refused_with_what_it_allows() {
     let mut script = Script::unsealed();
     script.admin().create_key("orders").unwrap();
     let refusal = script.admin().enable("orders").unwrap_err();
-    assert_eq!(refusal, Refusal::KeyState { state: KeyState::Enabled, action: KeyAction::Enable });
+    assert_eq!(refused(&refusal), (KeyState::Enabled, KeyAction::Enable));
     script.admin().disable("orders").unwrap();
     let answers = [
         script.admin().disable("orders").unwrap_err(),
         script.admin().rotate("orders").unwrap_err(),
     ];
     for (refusal, action) in answers.iter().zip([KeyAction::Disable, KeyAction::Rotate]) {
-        assert_eq!(*refusal, Refusal::KeyState { state: KeyState::Disabled, action });
+        assert_eq!(refused(refusal), (KeyState::Disabled, action));
         let facts = refusal.metadata();
         assert_eq!(facts["state"], "Disabled");
         assert_eq!(facts["action"], action.to_string());
-        assert_eq!(facts["allowed"], "Enable,Update");
+        let allowed = "Enable,Update,Alias,SetPolicy,Move,Unregister,Delete";
+        assert_eq!(facts["allowed"], allowed);
     }
     script.admin().send(Command::UpdateKey(update("orders", "still possible"))).unwrap();
     script.admin().enable("orders").unwrap();
@@ -104,6 +105,24 @@ fn material_under_another_wrapping_generation_is_superseded() {
     }
 }
 
+/// The same holds for what the schedule asks for, and the next attempt is judged anew.
+#[test]
+fn a_scheduled_rotation_prepared_for_another_state_is_superseded() {
+    let mut script = Script::unsealed();
+    let create = CreateKey { rotate_every_ms: Some(DAY), ..create_of("orders") };
+    script.admin().send(Command::CreateKey(create)).unwrap();
+    script.wait_ms(DAY);
+    let key = key_id("orders");
+    for (version, generation) in [(1, 1), (3, 1), (2, 0), (2, 2)] {
+        let material = material(generation);
+        let command = Command::ScheduledRotation(RotateKey { key, version, material });
+        let answer = script.cluster().send(command);
+        assert_eq!(answer, Err(Refusal::Superseded), "version {version}, {generation}");
+    }
+    assert_eq!(script.history("orders").len(), 1, "it is no refusal to speak of");
+    script.cluster().rotate_by_schedule("orders").unwrap();
+}
+
 #[test]
 fn an_alias_names_one_key() {
     let mut script = Script::unsealed();
@@ -127,7 +146,7 @@ fn a_key_id_is_never_reused() {
         Err(Refusal::AlreadyExists { what: Thing::Key })
     );
     assert_eq!(script.key("orders").state, KeyState::Disabled);
-    assert_eq!(script.machine.state().alias("bills"), None);
+    assert_eq!(script.machine.state().alias(home(), "bills"), None);
 }
 
 #[test]
@@ -221,10 +240,11 @@ fn update_counts_the_labels_that_are_there_already() {
     assert_eq!(script.key("orders").labels.len(), limits::LABELS_PER_KEY);
 }
 
-fn create_of(alias: &str) -> CreateKey {
-    match create_key(alias) {
-        Command::CreateKey(create) => create,
-        other => panic!("{other}"),
+/// Of a refusal by state: the state, and what was asked.
+fn refused(refusal: &Refusal) -> (KeyState, KeyAction) {
+    match refusal {
+        Refusal::KeyState { state, action, .. } => (*state, *action),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -5,12 +5,16 @@ use conclave_core::mutants::Mutant;
 type Check = fn() -> Result<(), String>;
 
 /// The bugs of this crate with the check that catches each.
-const CAUGHT_BY: [(Mutant, Check); 5] = [
+const CAUGHT_BY: [(Mutant, Check); 9] = [
     (Mutant::ForgetRequests, crate::requests::check_a_repeat_has_one_effect),
     (Mutant::TrustCredential, crate::credentials::check_dead_credentials_are_refused),
     (Mutant::SelfGrant, crate::grants::check_nobody_grants_to_themselves),
     (Mutant::IgnoreDisabled, crate::usage::check_a_disabled_key_is_not_used),
     (Mutant::UnchainedAudit, crate::audit::check_every_change_breaks_the_chain),
+    (Mutant::TimersSleep, crate::timers::check_timers_run),
+    (Mutant::KeepMaterial, crate::deletion::check_material_goes),
+    (Mutant::ForceRetention, crate::deletion::check_retention_holds),
+    (Mutant::PurgeEarly, crate::deletion::check_the_purge_floor),
 ];
 
 #[test]

@@ -1,12 +1,15 @@
 //! When several refusals apply, the one that stands first in the order of [`Refusal`] is the answer.
 
+mod lifecycle;
+
 use crate::examples::{place_of_refusal, refusals};
 use crate::script::*;
 use conclave_core::codec;
 use conclave_core::command::{Command, CreateKey, RecordShare};
 use conclave_core::ids::MemberId;
+use conclave_core::lifecycle::PolicyProblem;
 use conclave_core::limits;
-use conclave_core::outcome::Refusal;
+use conclave_core::outcome::{Refusal, VersionProblem};
 use conclave_core::roles::Role;
 use std::collections::BTreeMap;
 
@@ -26,6 +29,25 @@ fn the_order_of_refusals_and_what_each_says() {
         ));
     }
     insta::assert_snapshot!("refusals", table);
+}
+
+/// Where one refusal says different things.
+#[test]
+fn what_each_problem_of_a_policy_or_a_version_says() {
+    let policies = [
+        PolicyProblem::RestoreAfterPurge,
+        PolicyProblem::FloorAfterPurge,
+        PolicyProblem::TooLong,
+        PolicyProblem::UnderFloor { floor_ms: DAY },
+        PolicyProblem::Shortened,
+    ];
+    let versions = [VersionProblem::Newest, VersionProblem::AlreadySo];
+    let switches = versions.map(|problem| Refusal::VersionSwitch { version: 2, problem });
+    let mut table = String::new();
+    for refusal in policies.map(Refusal::PolicyInvalid).into_iter().chain(switches) {
+        table.push_str(&format!("{refusal}\n   next: {}\n", refusal.next()));
+    }
+    insta::assert_snapshot!("problems", table);
 }
 
 /// A situation with two faults, each of which can be left out.
@@ -53,6 +75,10 @@ fn name(refusal: &Refusal) -> String {
 }
 
 fn situations() -> Vec<(&'static str, Situation)> {
+    [first_situations(), lifecycle::situations()].concat()
+}
+
+fn first_situations() -> Vec<(&'static str, Situation)> {
     vec![
         ("credential: revoked, expired", |first, second| {
             let mut s = with_writer();
@@ -252,7 +278,7 @@ fn with_manager() -> Script {
 }
 
 fn create(change: impl FnOnce(&mut CreateKey)) -> Answer {
-    let Command::CreateKey(mut command) = create_key("new") else { unreachable!() };
+    let mut command = create_of("new");
     change(&mut command);
     with_writer().by("bob").send(Command::CreateKey(command))
 }

@@ -6,11 +6,17 @@ use conclave_core::audit::AuditRecord;
 use conclave_core::canonical::Canonical;
 use conclave_core::codec;
 use conclave_core::command::*;
+use conclave_core::digest::Tracked;
 use conclave_core::ids::*;
-use conclave_core::model::{KeyRecord, SealRecord};
+use conclave_core::lifecycle::{KeyState, PolicyChange, Preset};
+use conclave_core::model::{
+    EventKind, EventRecord, HistoryRecord, KeyRecord, RegistrationRecord, SealRecord,
+};
 use conclave_core::outcome::{Applied, Effect, Outcome, Refusal};
-use conclave_core::records::{MemoryRecords, RecordsRead, Table};
+use conclave_core::records::{MemoryRecords, Records, RecordsRead, Table};
 use conclave_core::roles::Role;
+use conclave_core::state::StateMut;
+use conclave_core::timers;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use uuid::Uuid;
@@ -28,13 +34,23 @@ pub const DAY: u64 = 24 * HOUR;
 pub struct Script {
     pub machine: Machine<MemoryRecords>,
     pub now_ms: u64,
+    /// Instead of `now_ms`, where the two clocks differ.
+    pub stamp: Option<Stamp>,
+    /// Long scripts leave out the checks of the whole state after each entry.
+    pub unchecked: bool,
     requests: u128,
 }
 
 impl Script {
     /// Before the first entry.
     pub fn empty() -> Self {
-        Self { machine: Machine::default(), now_ms: START_MS, requests: 0 }
+        Self {
+            machine: Machine::default(),
+            now_ms: START_MS,
+            stamp: None,
+            unchecked: false,
+            requests: 0,
+        }
     }
 
     /// Initialized, not confirmed: 5 shares, 3 needed, principal `admin` with token `admin`.
@@ -102,6 +118,19 @@ impl Script {
         self.act(Caller::Principal { principal: principal_id(name), credential })
     }
 
+    /// The cluster itself.
+    pub fn cluster(&mut self) -> Act<'_> {
+        self.act(Caller::Cluster)
+    }
+
+    /// Works off what is due.
+    pub fn tick(&mut self) -> u32 {
+        match self.cluster().send(Command::Tick) {
+            Ok(Effect::Ticked { keys }) => keys,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn act(&mut self, caller: Caller) -> Act<'_> {
         self.requests += 1;
         let request = RequestId(Uuid::from_u128(self.requests));
@@ -109,8 +138,12 @@ impl Script {
     }
 
     fn apply(&mut self, proposal: Proposal) -> Applied {
+        let stamp = self.stamp.unwrap_or(Stamp::at(self.now_ms));
+        let entry = Entry { stamp, proposal };
+        if self.unchecked {
+            return self.machine.step(&entry).0;
+        }
         let before = self.machine.clone();
-        let entry = Entry { stamp: Stamp { at_ms: self.now_ms }, proposal };
         let (applied, changes) = self.machine.step(&entry);
         self.machine.assert_recomputable();
         for place in changed_places(&before.records, &self.machine.records) {
@@ -128,6 +161,30 @@ impl Script {
         self.machine.state().key(key_id(alias)).expect("a key of this alias")
     }
 
+    /// The key as time has left it by now; `None`: purged, or never there.
+    pub fn as_of_now(&self, alias: &str) -> Option<KeyRecord> {
+        timers::as_of(&self.machine.state().key(key_id(alias))?, self.now_ms)
+    }
+
+    /// The state of a key now; `None`: purged, or never there.
+    pub fn state_of(&self, alias: &str) -> Option<KeyState> {
+        self.as_of_now(alias).map(|key| key.state)
+    }
+
+    pub fn history(&self, alias: &str) -> Vec<HistoryRecord> {
+        self.machine.state().history(key_id(alias))
+    }
+
+    pub fn events(&self) -> Vec<EventRecord> {
+        self.machine.state().events(0, usize::MAX)
+    }
+
+    /// What subscribers of a key were told.
+    pub fn told(&self, alias: &str) -> Vec<EventKind> {
+        let of_key = |event: &EventRecord| (event.key == key_id(alias)).then_some(event.kind);
+        self.events().iter().filter_map(of_key).collect()
+    }
+
     /// The audit records in the state, oldest first.
     pub fn audit(&self) -> Vec<AuditRecord> {
         let all = self.machine.records.range(
@@ -138,6 +195,26 @@ impl Script {
         );
         all.iter().map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
     }
+}
+
+/// Writes a registration past all commands, as if the state had come from elsewhere: no command brings
+/// one to a key in deletion.
+pub fn plant(script: &mut Script, alias: &str, resource: &str, prevent_deletion: bool) {
+    let mut key = script.key(alias);
+    key.registrations += 1;
+    key.protecting += u32::from(prevent_deletion);
+    let registration = RegistrationRecord {
+        resource: resource.into(),
+        description: String::new(),
+        prevent_deletion,
+        version: 1,
+        registered_at_ms: script.now_ms,
+        registered_by: principal_id("admin"),
+    };
+    let (machine, mut touched) = (&mut script.machine, Vec::new());
+    let mut tracked = Tracked::new(&mut machine.records, &mut machine.digest, &mut touched);
+    StateMut(&mut tracked).put_registration(key.id, &registration);
+    tracked.put(Table::Keys, key.id.bytes(), codec::encode(&key));
 }
 
 fn changed_places(before: &MemoryRecords, after: &MemoryRecords) -> Vec<(Table, Vec<u8>)> {
@@ -201,12 +278,55 @@ impl Act<'_> {
         self.send(rotate(alias, next, 1))
     }
 
+    /// The rotation that the schedule asks for: makes the version after the present one.
+    pub fn rotate_by_schedule(self, alias: &str) -> Answer {
+        let present = self.script.machine.state().key(key_id(alias));
+        let next = present.map_or(1, |key| key.primary_version) + 1;
+        self.send(scheduled_rotation(alias, next))
+    }
+
     pub fn enable(self, alias: &str) -> Answer {
         self.send(Command::EnableKey { key: key_id(alias) })
     }
 
     pub fn disable(self, alias: &str) -> Answer {
         self.send(Command::DisableKey { key: key_id(alias) })
+    }
+
+    pub fn update(self, alias: &str) -> Answer {
+        self.send(Command::UpdateKey(update(alias, "changed")))
+    }
+
+    pub fn delete(self, alias: &str) -> Answer {
+        self.send(Command::DeleteKey { key: key_id(alias), force: false })
+    }
+
+    pub fn force_delete(self, alias: &str) -> Answer {
+        self.send(Command::DeleteKey { key: key_id(alias), force: true })
+    }
+
+    pub fn cancel(self, alias: &str) -> Answer {
+        self.send(Command::CancelDeletion { key: key_id(alias) })
+    }
+
+    pub fn delete_now(self, alias: &str) -> Answer {
+        self.send(Command::DeleteNow { key: key_id(alias) })
+    }
+
+    pub fn restore(self, alias: &str) -> Answer {
+        self.send(Command::RestoreKey { key: key_id(alias) })
+    }
+
+    pub fn purge(self, alias: &str) -> Answer {
+        self.send(Command::PurgeKey { key: key_id(alias) })
+    }
+
+    pub fn register(self, alias: &str, resource: &str, prevent_deletion: bool) -> Answer {
+        self.send(register(alias, resource, prevent_deletion))
+    }
+
+    pub fn unregister(self, alias: &str, resource: &str) -> Answer {
+        self.send(unregister(alias, resource))
     }
 }
 
@@ -231,15 +351,111 @@ pub fn ceremony_id(name: &str) -> CeremonyId {
     CeremonyId(id("ceremony", name))
 }
 
+/// The instance of this name; `default` is the one that init makes.
+pub fn instance_id(name: &str) -> InstanceId {
+    InstanceId(id("instance", name))
+}
+
+/// The instance that init makes.
+pub fn home() -> InstanceId {
+    instance_id("default")
+}
+
+pub fn ring_id(name: &str) -> RingId {
+    RingId(id("ring", name))
+}
+
 pub fn create_key(alias: &str) -> Command {
-    Command::CreateKey(CreateKey {
+    Command::CreateKey(create_of(alias))
+}
+
+pub fn create_of(alias: &str) -> CreateKey {
+    CreateKey {
         key: key_id(alias),
+        instance: home(),
+        ring: home().default_ring(),
         alias: Some(alias.into()),
         algorithm: Algorithm::Aes256GcmSiv,
         description: String::new(),
         labels: BTreeMap::new(),
+        expires_at_ms: None,
+        rotate_every_ms: None,
         material: material(1),
+    }
+}
+
+/// In the ring `default` of an instance.
+pub fn create_in(instance: &str, alias: &str) -> CreateKey {
+    let instance = instance_id(instance);
+    CreateKey { instance, ring: instance.default_ring(), ..create_of(alias) }
+}
+
+pub fn scheduled_rotation(alias: &str, version: u32) -> Command {
+    let key = key_id(alias);
+    Command::ScheduledRotation(RotateKey { key, version, material: material(1) })
+}
+
+pub fn switch(alias: &str, version: u32, enabled: bool) -> Command {
+    Command::SetVersionEnabled { key: key_id(alias), version, enabled }
+}
+
+pub fn add_alias(key: &str, alias: &str) -> Command {
+    Command::SetAlias { key: key_id(key), alias: alias.into(), present: true }
+}
+
+pub fn remove_alias(key: &str, alias: &str) -> Command {
+    Command::SetAlias { key: key_id(key), alias: alias.into(), present: false }
+}
+
+pub fn set_rotation(alias: &str, rotation: RotationChange) -> Command {
+    let windows = PolicyChange::default();
+    Command::SetKeyPolicy(SetKeyPolicy { key: key_id(alias), rotation: Some(rotation), windows })
+}
+
+pub fn set_windows(alias: &str, windows: PolicyChange) -> Command {
+    Command::SetKeyPolicy(SetKeyPolicy { key: key_id(alias), rotation: None, windows })
+}
+
+pub fn register(alias: &str, resource: &str, prevent_deletion: bool) -> Command {
+    Command::RegisterResource(RegisterResource {
+        key: key_id(alias),
+        resource: resource.into(),
+        description: String::new(),
+        prevent_deletion,
     })
+}
+
+pub fn unregister(alias: &str, resource: &str) -> Command {
+    Command::UnregisterResource { key: key_id(alias), resource: resource.into() }
+}
+
+pub fn preset(preset: Preset) -> PolicyChange {
+    PolicyChange { preset: Some(preset), ..PolicyChange::default() }
+}
+
+pub fn create_instance(name: &str, policy: PolicyChange) -> Command {
+    Command::CreateInstance { id: instance_id(name), name: name.into(), policy }
+}
+
+pub fn set_instance_policy(name: &str, policy: PolicyChange) -> Command {
+    Command::SetInstancePolicy { instance: instance_id(name), policy }
+}
+
+pub fn delete_instance(name: &str) -> Command {
+    Command::DeleteInstance { instance: instance_id(name) }
+}
+
+pub fn create_ring(instance: &str, name: &str) -> Command {
+    let (id, instance) = (ring_id(name), instance_id(instance));
+    Command::CreateRing { id, instance, name: name.into() }
+}
+
+pub fn delete_ring(instance: &str, name: &str, force: bool) -> Command {
+    Command::DeleteRing { instance: instance_id(instance), ring: ring_id(name), force }
+}
+
+pub fn move_to(alias: &str, ring: RingId) -> Command {
+    Command::UpdateKey(UpdateKey { description: None, ring: Some(ring), ..update(alias, "") })
 }
 
 pub fn rotate(alias: &str, version: u32, generation: u32) -> Command {
@@ -253,6 +469,7 @@ pub fn update(alias: &str, description: &str) -> UpdateKey {
         description: Some(description.into()),
         set_labels: BTreeMap::new(),
         remove_labels: Vec::new(),
+        ring: None,
     }
 }
 
@@ -296,7 +513,11 @@ pub fn revoke(token: &str) -> Command {
 }
 
 pub fn grant(role: Role, name: &str) -> Grant {
-    Grant { role, subject: Subject::Principal(principal_id(name)), scope: Scope::Cluster }
+    grant_in(Scope::Cluster, role, name)
+}
+
+pub fn grant_in(scope: Scope, role: Role, name: &str) -> Grant {
+    Grant { role, subject: Subject::Principal(principal_id(name)), scope }
 }
 
 pub fn group_grant(role: Role, group: &str) -> Grant {
@@ -331,8 +552,9 @@ pub fn init_of(epoch: u32) -> InitializeSeal {
             certificate: None,
             token: token_id(&admin),
             token_hash: [epoch as u8; 32],
-            ttl_ms: Some(365 * DAY),
+            ttl_ms: Some(3_650 * DAY),
         },
+        instance: home(),
     }
 }
 

@@ -11,7 +11,7 @@ use conclave_core::roles::Role;
 fn init_writes_the_seal_and_the_first_credential() {
     let mut script = Script::empty();
     let done = script.operator().send(init(1)).unwrap();
-    let end = START_MS + 365 * DAY;
+    let end = START_MS + 3_650 * DAY;
     assert_eq!(done, Effect::SealInitialized { admin_expires_at_ms: Some(end) });
     let seal = script.seal();
     assert!(!seal.confirmed);

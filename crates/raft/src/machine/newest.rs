@@ -2,8 +2,10 @@
 
 use super::applier::AppliedMeta;
 use arc_swap::ArcSwap;
+use conclave_core::command::Stamp;
 use conclave_core::records::{Record, RecordsRead, Table};
 use conclave_core::replica::StateRead;
+use conclave_core::state::State;
 use conclave_storage::ReadTxn;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -35,14 +37,21 @@ impl Newest {
 pub(crate) struct AppliedState {
     read: ReadTxn,
     index: u64,
+    time: Stamp,
 }
 
 impl AppliedState {
     fn new(read: ReadTxn, meta: &AppliedMeta) -> AppliedState {
-        AppliedState { read, index: meta.index().unwrap_or(0) }
+        let time = State(&read).machine().time();
+        AppliedState { read, index: meta.index().unwrap_or(0), time }
     }
 
-    pub(super) fn records(&self) -> &ReadTxn {
+    /// The time of the newest entry.
+    pub(crate) fn time(&self) -> Stamp {
+        self.time
+    }
+
+    pub(crate) fn records(&self) -> &ReadTxn {
         &self.read
     }
 }

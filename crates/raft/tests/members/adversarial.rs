@@ -3,7 +3,7 @@
 
 use crate::world::{TestMember, World, barrier, propose};
 use conclave_core::command::{Algorithm, Command, CreateKey, Proposal, WrappedMaterial};
-use conclave_core::ids::KeyId;
+use conclave_core::ids::{InstanceId, KeyId};
 use conclave_core::replica::{NodeRole, Replica};
 use conclave_raft::transport::Handler;
 use conclave_storage::SnapshotStore;
@@ -226,10 +226,14 @@ async fn a_member_catches_up_on_long_entries() {
 fn long_proposal(number: u128) -> Proposal {
     let command = Command::CreateKey(CreateKey {
         key: KeyId(Uuid::from_u128(number)),
+        instance: InstanceId(Uuid::from_u128(1)),
+        ring: InstanceId(Uuid::from_u128(1)).default_ring(),
         alias: None,
         algorithm: Algorithm::Aes256GcmSiv,
         description: "x".repeat(1_000_000),
         labels: std::collections::BTreeMap::new(),
+        expires_at_ms: None,
+        rotate_every_ms: None,
         material: WrappedMaterial { generation: 1, wrapped: vec![0; 48] },
     });
     Proposal { command, ..crate::world::proposal(number) }

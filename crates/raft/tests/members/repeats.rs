@@ -7,7 +7,9 @@ use conclave_core::command::{
     Caller, Command, CompleteUnseal, CredentialRef, FirstAdmin, InitializeSeal, Proposal,
     RecordShare, WrappedWrappingKey,
 };
-use conclave_core::ids::{CeremonyId, KeyspaceId, MemberId, PrincipalId, RequestId, TokenId};
+use conclave_core::ids::{
+    CeremonyId, InstanceId, KeyspaceId, MemberId, PrincipalId, RequestId, TokenId,
+};
 use conclave_core::outcome::{Applied, Outcome, Refusal, Thing};
 use conclave_core::replica::{ProposeError, Replica};
 use conclave_core::state::State;
@@ -86,6 +88,7 @@ fn init() -> Command {
             token_hash: [1; 32],
             ttl_ms: None,
         },
+        instance: InstanceId(Uuid::from_u128(7)),
     }))
 }
 

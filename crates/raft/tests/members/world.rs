@@ -11,7 +11,7 @@ use conclave_raft::transport::{AppendAnswers, Handler, Target, Transport, Transp
 use conclave_raft::wire::{
     Answer, Header, MAX_FRAME_BYTES, PROTOCOL, Request, SnapshotAnswer, SnapshotHead,
 };
-use conclave_raft::{InitialMember, PeerSide, RaftConfig, RaftNode, Seams};
+use conclave_raft::{ClockRate, InitialMember, PeerSide, RaftConfig, RaftNode, Seams};
 use conclave_storage::SnapshotFile;
 use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
 use futures::StreamExt;
@@ -147,6 +147,7 @@ impl World {
             snapshot_after: self.snapshot_after,
             seed,
             version: "test".to_owned(),
+            clock_rate: ClockRate::Real,
         };
         let clock = Arc::new(ManualClock::default());
         clock.advance_ms(1_000);

@@ -188,8 +188,9 @@ pub struct Development {
     /// Permits what a real cluster must not have, such as a first credential that never expires.
     /// Default: false.
     pub enabled: bool,
-    /// How many times faster than real time the cluster's clock runs. Only 1 is accepted. Default: 1.
-    pub clock_rate: u64,
+    /// How many times faster than real time cluster time passes: deletions, expiry dates and rotations go
+    /// by it, credentials do not. The same on all nodes; other than 1 only with `enabled`. Default: 1.
+    pub clock_rate: u32,
 }
 
 impl Default for Api {

@@ -234,7 +234,7 @@ fn a_bad_value_is_refused_with_field_value_and_what_is_allowed() {
         ),
         (
             "development.clock_rate = 60",
-            "development.clock_rate = 60: this release cannot run the cluster's clock at another rate; allowed: 1",
+            "development.clock_rate = 60: only a cluster for development runs its clock at another rate than real time; allowed: 1, or development.enabled = true",
         ),
     ];
     for (line, expected) in table {

@@ -288,7 +288,7 @@ mod tests {
     async fn the_layout_of_a_folder_stays() {
         let (_parent, folder) = folder();
         let first = Layout::settle(&folder, Some(3), Some(0)).await.unwrap();
-        prepare::prepare(&folder, &first).unwrap();
+        prepare::prepare(&folder, &first, None).unwrap();
         for (nodes, base) in [(None, None), (Some(3), Some(0)), (None, Some(first.nodes[0].port))] {
             assert_eq!(Layout::settle(&folder, nodes, base).await.unwrap(), first);
         }

@@ -41,6 +41,10 @@ pub struct DevArgs {
     /// those of the folder]
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
+    /// How many times faster than real time cluster time passes: deletions, expiry dates and rotations go
+    /// by it, tokens do not [default: 1, or that of the folder]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    clock_rate: Option<u32>,
     /// Stop after the first round; exit 0 if the decrypted file equals the plain one
     #[arg(long)]
     exit: bool,
@@ -58,7 +62,7 @@ pub async fn run(args: DevArgs) -> Result<u8, Failure> {
         () = stop.asked() => return Ok(exit::DONE),
     };
     let mut nodes = Nodes::default();
-    let first_round = first_round(&folder, &layout, &mut nodes);
+    let first_round = first_round(&folder, &layout, args.clock_rate, &mut nodes);
     let outcome = tokio::select! {
         round = first_round => round.map(Some),
         () = stop.asked() => Ok(None),
@@ -79,10 +83,15 @@ pub async fn run(args: DevArgs) -> Result<u8, Failure> {
 
 /// From nothing, or from what the folder has, to a cluster that has served a request. True if the
 /// decrypted file equals the plain one.
-async fn first_round(folder: &Folder, layout: &Layout, nodes: &mut Nodes) -> Result<bool, Failure> {
+async fn first_round(
+    folder: &Folder,
+    layout: &Layout,
+    clock_rate: Option<u32>,
+    nodes: &mut Nodes,
+) -> Result<bool, Failure> {
     let progress = Progress::new();
     progress.step("certificates and configuration");
-    prepare::prepare(folder, layout)?;
+    let clock_rate = prepare::prepare(folder, layout, clock_rate)?;
     progress.step(&format!("starting {} nodes", layout.nodes.len()));
     nodes.start(folder, layout).await?;
     let opened = async {
@@ -96,7 +105,8 @@ async fn first_round(folder: &Folder, layout: &Layout, nodes: &mut Nodes) -> Res
         ended = nodes.next_end() => return Err(report::ended_too_soon(folder, &ended)),
     };
     progress.done();
-    report::write(folder, layout, nodes, &cluster, &round.key_id)?;
+    let made = report::Made { cluster: &cluster, key_id: &round.key_id, clock_rate };
+    report::write(folder, layout, nodes, &made)?;
     let screen = report::screen(folder, layout, nodes, round.equal);
     let mut out = std::io::stdout();
     let written = out.write_all(screen.as_bytes()).and_then(|()| out.write_all(b"ready\n"));

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::folder::Folder;
 use super::layout::{Layout, Place};
+use crate::config::Config;
 use crate::failure::Failure;
 
 /// Name of every development cluster.
@@ -18,8 +19,9 @@ const ADMIN: &str = "admin";
 /// Development should not end because a year is over; a little less than the authority itself.
 const DAYS: u32 = 3_640;
 
-/// Makes what is missing in the folder.
-pub fn prepare(folder: &Folder, layout: &Layout) -> Result<(), Failure> {
+/// Makes what is missing in the folder, and sets the clock rate if one is given. The clock rate that the
+/// nodes have.
+pub fn prepare(folder: &Folder, layout: &Layout, clock_rate: Option<u32>) -> Result<u32, Failure> {
     certificates(folder, layout)?;
     for directory in [folder.path("shares"), folder.path("demo")] {
         folder.make_directory(&directory)?;
@@ -33,8 +35,28 @@ pub fn prepare(folder: &Folder, layout: &Layout) -> Result<(), Failure> {
         if is_new || folder.read(&path)?.is_none() {
             folder.write(&path, configuration(folder, layout, place).as_bytes())?;
         }
+        if let Some(rate) = clock_rate {
+            set_clock_rate(folder, &path, rate)?;
+        }
     }
-    Ok(())
+    let config = Config::load(&folder.config(1), std::env::vars())?;
+    Ok(config.development.clock_rate)
+}
+
+/// Changes one line, so that whatever else was written into the file stays.
+fn set_clock_rate(folder: &Folder, path: &Path, rate: u32) -> Result<(), Failure> {
+    let before = folder.read(path)?.unwrap_or_default();
+    let before = String::from_utf8_lossy(&before);
+    let is_rate = |line: &&str| line.trim_start().starts_with("clock_rate");
+    let mut after = String::with_capacity(before.len() + 32);
+    for line in before.lines().filter(|line| !is_rate(line)) {
+        after.push_str(line);
+        after.push('\n');
+        if line.trim() == "[development]" {
+            after.push_str(&format!("clock_rate = {rate}\n"));
+        }
+    }
+    folder.write(path, after.as_bytes())
 }
 
 fn certificates(folder: &Folder, layout: &Layout) -> Result<(), Failure> {
@@ -115,7 +137,6 @@ fn configuration(folder: &Folder, layout: &Layout, place: &Place) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::system::SystemClock;
     use crate::tls::NodeTls;
 
@@ -125,7 +146,9 @@ mod tests {
         // A path that must be quoted.
         let folder = Folder::open(&parent.path().join("it's a \"folder\"")).unwrap();
         let layout = Layout::settle(&folder, Some(3), Some(0)).await.unwrap();
-        prepare(&folder, &layout).unwrap();
+        assert_eq!(prepare(&folder, &layout, None).unwrap(), 1);
+        assert_eq!(prepare(&folder, &layout, Some(60)).unwrap(), 60);
+        assert_eq!(prepare(&folder, &layout, None).unwrap(), 60, "it stays");
         for place in &layout.nodes {
             let config = Config::load(&folder.config(place.id), []).unwrap();
             NodeTls::load(&config, &SystemClock).unwrap_or_else(|errors| panic!("{errors}"));
@@ -133,6 +156,7 @@ mod tests {
             assert_eq!(config.cluster.initial_members, layout.members());
             assert_eq!((config.api.listen, config.local.listen), (place.api(), place.local()));
             assert!(config.development.enabled);
+            assert_eq!(config.development.clock_rate, 60);
         }
     }
 
@@ -141,11 +165,11 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = Folder::open(&parent.path().join("dev")).unwrap();
         let layout = Layout::settle(&folder, Some(1), Some(0)).await.unwrap();
-        prepare(&folder, &layout).unwrap();
+        prepare(&folder, &layout, None).unwrap();
         let read = |name: &str| std::fs::read(folder.pki().join(name)).unwrap();
         let (ca, node) = (read("ca.pem"), read("node-1.pem"));
         std::fs::remove_file(folder.pki().join("node-1.key")).unwrap();
-        prepare(&folder, &layout).unwrap();
+        prepare(&folder, &layout, None).unwrap();
         assert_eq!(read("ca.pem"), ca);
         assert_ne!(read("node-1.pem"), node);
         let config = Config::load(&folder.config(1), []).unwrap();

@@ -12,27 +12,28 @@ use super::layout::{Layout, Place};
 use super::nodes::{Ended, Nodes};
 use crate::failure::Failure;
 
+/// What came of the first round.
+pub struct Made<'a> {
+    pub cluster: &'a Cluster,
+    /// The id of the key `demo`.
+    pub key_id: &'a str,
+    pub clock_rate: u32,
+}
+
 /// Writes `env`, `README.txt` and, last, `dev.json`.
 pub fn write(
     folder: &Folder,
     layout: &Layout,
     nodes: &Nodes,
-    cluster: &Cluster,
-    key_id: &str,
+    made: &Made<'_>,
 ) -> Result<(), Failure> {
     folder.write(&folder.path("env"), env(folder, layout).as_bytes())?;
     folder.write(&folder.path("README.txt"), readme(folder).as_bytes())?;
-    let json = dev_json(folder, layout, nodes, cluster, key_id);
+    let json = dev_json(folder, layout, nodes, made);
     folder.write(&folder.path("dev.json"), format!("{json:#}\n").as_bytes())
 }
 
-fn dev_json(
-    folder: &Folder,
-    layout: &Layout,
-    nodes: &Nodes,
-    cluster: &Cluster,
-    key_id: &str,
-) -> serde_json::Value {
+fn dev_json(folder: &Folder, layout: &Layout, nodes: &Nodes, made: &Made<'_>) -> serde_json::Value {
     let node = |(place, pid): (&Place, &u32)| {
         json!({
             "id": place.id,
@@ -47,15 +48,15 @@ fn dev_json(
     };
     let shares: Vec<_> = (1..=SHARES).map(|index| folder.share(index)).collect();
     json!({
-        "cluster_id": cluster.id,
+        "cluster_id": made.cluster.id,
         "nodes": layout.nodes.iter().zip(nodes.pids()).map(node).collect::<Vec<_>>(),
         "shares": shares,
         "threshold": THRESHOLD,
         "token_file": folder.token(),
         "ca_cert": folder.pki().join("ca.pem"),
-        "key_id": key_id,
+        "key_id": made.key_id,
         "alias": ALIAS,
-        "clock_rate": 1,
+        "clock_rate": made.clock_rate,
     })
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use conclave_core::access::{AccessFacts, authenticate, authorize};
+use conclave_core::access::{AccessFacts, Resource, authenticate, authorize};
 use conclave_core::apply::apply;
 use conclave_core::audit::AuditRecord;
 use conclave_core::command::{
     Algorithm, Caller, Command, CreateKey, CredentialRef, Entry, WrappedMaterial,
 };
-use conclave_core::ids::{KeyId, PrincipalId, RequestId, TokenId};
+use conclave_core::ids::{InstanceId, KeyId, PrincipalId, RequestId, TokenId};
 use conclave_core::outcome::{Applied, Outcome};
 use conclave_core::roles::Action;
 use conclave_core::view::View;
@@ -23,7 +23,7 @@ use super::subject::{Subject, entry};
 pub(super) fn judge(subject: &Subject, meter: &mut impl Meter) {
     let machine = subject.machine();
     let view = View::load(&machine.records, machine.index);
-    let now_ms = view.cluster_time_ms();
+    let (now_ms, on) = (view.time().unscaled_ms, Resource::of_key(&subject.key_record()));
     meter.meter(
         || (),
         |()| {
@@ -34,7 +34,7 @@ pub(super) fn judge(subject: &Subject, meter: &mut impl Meter) {
             let credential = CredentialRef::Token(id);
             let caller = Caller::Principal { principal: record.principal, credential };
             let who = authenticate(&view, &caller, now_ms).expect("the token is good");
-            authorize(&view, &who, Action::Encrypt, now_ms).expect("the worker may encrypt")
+            authorize(&view, &who, Action::Encrypt, on, now_ms).expect("the worker may encrypt")
         },
     );
 }
@@ -47,13 +47,13 @@ pub(super) fn switch(subject: &Subject, meter: &mut impl Meter) {
 
 /// Creates a key.
 pub(super) fn create(subject: &Subject, meter: &mut impl Meter) {
-    let caller = subject.caller();
+    let (caller, instance) = (subject.caller(), subject.key_record().instance);
     let mut count = 0;
     run(
         subject,
         || {
             count += 1;
-            entry(&caller, count, Command::CreateKey(key(count)))
+            entry(&caller, count, Command::CreateKey(key(instance, count)))
         },
         meter,
     );
@@ -120,13 +120,17 @@ pub(super) fn expect_done(applied: &Applied) {
     assert!(matches!(applied.outcome, Outcome::Done(_)), "{applied:?}");
 }
 
-fn key(number: u64) -> CreateKey {
+fn key(instance: InstanceId, number: u64) -> CreateKey {
     CreateKey {
         key: KeyId(Uuid::from_u64_pair(2, number)),
+        instance,
+        ring: instance.default_ring(),
         alias: Some(format!("key-{number:08}")),
         algorithm: Algorithm::Aes256GcmSiv,
         description: String::new(),
         labels: BTreeMap::new(),
+        expires_at_ms: None,
+        rotate_every_ms: None,
         material: WrappedMaterial { generation: 1, wrapped: vec![7; 48] },
     }
 }

@@ -52,7 +52,7 @@ impl Node {
     }
 
     fn apply(&self, proposal: Proposal) -> Applied {
-        let entry = Entry { stamp: Stamp { at_ms: self.clock.wall_ms() }, proposal };
+        let entry = Entry { stamp: Stamp::at(self.clock.wall_ms()), proposal };
         let mut shared = self.machine.lock().unwrap();
         let machine = Arc::make_mut(&mut shared);
         machine.index += 1;
@@ -94,7 +94,7 @@ impl Replica for Node {
     fn read_barrier(&self, _: Duration) -> BoxFuture<'_, Result<Barrier, Unavailable>> {
         Box::pin(async move {
             let index = self.machine.lock().unwrap().index;
-            Ok(Barrier { index, time_ms: self.clock.wall_ms() })
+            Ok(Barrier { index, time: Stamp::at(self.clock.wall_ms()) })
         })
     }
 

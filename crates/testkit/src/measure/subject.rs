@@ -6,7 +6,9 @@ use std::time::Duration;
 use conclave_api::{ApiConfig, CertificateIdentity, PeerIdentity, Services, Shared};
 use conclave_core::command::{Caller, Command, CredentialRef, Entry, Proposal, Stamp};
 use conclave_core::ids::{KeyId, RequestId, TokenId};
+use conclave_core::instances::DEFAULT;
 use conclave_core::journal::UseJournal;
+use conclave_core::model::KeyRecord;
 use conclave_core::state::State;
 use conclave_crypto::node_key::NodeKey;
 use conclave_formats::names::CertName;
@@ -89,7 +91,16 @@ impl Subject {
 
     /// The key.
     pub(super) fn key(&self) -> KeyId {
-        State(&self.machine().records).alias(KEY).expect("it was created")
+        self.key_record().id
+    }
+
+    /// The record of the key.
+    pub(super) fn key_record(&self) -> KeyRecord {
+        let machine = self.machine();
+        let state = State(&machine.records);
+        let instance = state.instance_named(DEFAULT).expect("made by init");
+        let key = state.alias(instance, KEY).expect("it was created");
+        state.key(key).expect("an alias leads to a key")
     }
 
     /// The worker, as the log knows it.
@@ -177,7 +188,7 @@ pub(super) fn entry(caller: &Caller, request: u64, command: Command) -> Entry {
         seen_index: None,
         command,
     };
-    Entry { stamp: Stamp { at_ms: NOW_MS }, proposal }
+    Entry { stamp: Stamp::at(NOW_MS), proposal }
 }
 
 fn request<T>(message: T, token: &str) -> Request<T> {

@@ -8,6 +8,7 @@ use conclave_formats::names::CertName;
 use conclave_proto::v1;
 use conclave_proto::v1::access_client::AccessClient;
 use conclave_proto::v1::crypto_client::CryptoClient;
+use conclave_proto::v1::instances_client::InstancesClient;
 use conclave_proto::v1::keys_client::KeysClient;
 use conclave_proto::v1::operator_client::OperatorClient;
 use tonic::Request;
@@ -20,6 +21,7 @@ pub struct Caller {
     cluster: SimCluster,
     peer: PeerIdentity,
     token: Option<String>,
+    instance: Option<&'static str>,
     patience: Duration,
 }
 
@@ -47,7 +49,14 @@ macro_rules! calls {
 calls! {
     KeysClient: create_key(CreateKeyRequest) -> KeyAnswer, get_key(GetKeyRequest) -> KeyAnswer,
         rotate_key(KeyRequest) -> KeyAnswer, enable_key(KeyRequest) -> KeyAnswer,
-        disable_key(KeyRequest) -> KeyAnswer, update_key(UpdateKeyRequest) -> KeyAnswer;
+        disable_key(KeyRequest) -> KeyAnswer, update_key(UpdateKeyRequest) -> KeyAnswer,
+        set_version_enabled(SetVersionEnabledRequest) -> KeyAnswer,
+        delete_key(DeleteKeyRequest) -> KeyAnswer, cancel_deletion(KeyRequest) -> KeyAnswer,
+        delete_now(KeyRequest) -> KeyAnswer, restore_key(KeyRequest) -> KeyAnswer,
+        purge_key(KeyRequest) -> KeyAnswer,
+        register_resource(RegisterResourceRequest) -> KeyAnswer,
+        unregister_resource(UnregisterResourceRequest) -> KeyAnswer;
+    InstancesClient: create_instance(CreateInstanceRequest) -> InstanceAnswer;
     CryptoClient: encrypt(EncryptRequest) -> EncryptAnswer, decrypt(DecryptRequest) -> DecryptAnswer,
         random(RandomRequest) -> RandomAnswer;
     OperatorClient: init(InitRequest) -> InitAnswer,
@@ -63,7 +72,7 @@ impl Caller {
         let address = Ipv4Addr::from_bits(0x0A00_0000 + number);
         let peer =
             PeerIdentity { certificate: None, source: Some(SocketAddr::from((address, 40_000))) };
-        Caller { cluster: cluster.clone(), peer, token: None, patience }
+        Caller { cluster: cluster.clone(), peer, token: None, instance: None, patience }
     }
 
     /// The same caller with an operator's certificate.
@@ -80,6 +89,12 @@ impl Caller {
         self
     }
 
+    /// The same caller in another instance than the default one.
+    pub fn within(mut self, instance: &'static str) -> Caller {
+        self.instance = Some(instance);
+        self
+    }
+
     /// The cluster it calls.
     pub fn cluster(&self) -> &SimCluster {
         &self.cluster
@@ -92,6 +107,10 @@ impl Caller {
         if let Some(token) = &self.token {
             let value = format!("Bearer {token}").parse().expect("a token is ASCII");
             request.metadata_mut().insert("authorization", value);
+        }
+        if let Some(instance) = self.instance {
+            let value = instance.parse().expect("a name is ASCII");
+            request.metadata_mut().insert("x-conclave-instance", value);
         }
         request
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use conclave_api::{ApiConfig, Services, Shared};
 use conclave_core::replica::Replica;
-use conclave_raft::{PeerSide, RaftConfig, RaftNode, Seams};
+use conclave_raft::{ClockRate, PeerSide, RaftConfig, RaftNode, Seams};
 use conclave_storage::{FatalHook, Journal, JournalConfig, Journals, OpenError};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Status;
@@ -204,6 +204,7 @@ impl SimCluster {
         let routes = services.routes(journal.clone());
         let (lives, replica) = (alive.clone(), raft.clone());
         let life = Life { node, alive: lives, raft: replica, services, journal, routes };
+        keep_rotating(&life);
         self.seat(node, |seat| seat.life = Some(Arc::new(life)));
         let side = Arc::new(PeerSide(raft.clone()));
         self.0.net.attach(node, peer_address(node), raft.clone(), side, alive.clone());
@@ -241,6 +242,7 @@ impl SimCluster {
             snapshot_after: inner.plan.snapshot_after,
             seed: dice.roll(),
             version: "simulated".to_owned(),
+            clock_rate: ClockRate::Real,
         };
         let clock = Arc::new(seat.clock.clone());
         let entropy = Arc::new(SeededEntropy::new(dice.roll()));
@@ -454,6 +456,18 @@ fn open_journal(
         }
     });
     Ok(journal)
+}
+
+/// Lets a node rotate what is due, for as long as it lives.
+fn keep_rotating(life: &Life) {
+    let (services, alive) = (life.services.clone(), life.alive.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            () = alive.ended() => {}
+            () = services.keep_rotating() => {}
+        }
+    });
 }
 
 fn reply<T>(answer: Result<tonic::Response<T>, Status>) -> Reply<T> {

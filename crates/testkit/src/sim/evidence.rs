@@ -24,6 +24,8 @@ pub struct Evidence {
     pub history: History,
     /// The ids of the workload's keys, as far as a client has learned them.
     pub keys: BTreeMap<KeyNo, KeyId>,
+    /// The ids of its short-lived keys, as far as a client has learned them.
+    pub short: BTreeMap<KeyNo, KeyId>,
     /// Each life of each node, in the order in which they began.
     pub lives: Vec<LifeRecord>,
     /// The members at the end, those that stay down left out.

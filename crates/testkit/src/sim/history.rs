@@ -1,5 +1,7 @@
 //! What the clients asked and were answered. A checker sees nothing else of a run.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::trace::Micros;
@@ -45,12 +47,20 @@ pub enum Action {
     Rotate(KeyNo),
     /// Change its description.
     Update(KeyNo),
+    /// Request its deletion.
+    Delete(KeyNo),
+    /// Take the request back.
+    Cancel(KeyNo),
+    /// Switch one of its versions on or off.
+    Switch(KeyNo, u32, bool),
     /// Read it.
     Get(KeyNo),
     /// Encrypt under its primary version.
     Encrypt(KeyNo),
     /// Decrypt a ciphertext that was made under this version.
     Decrypt(KeyNo, u32),
+    /// Do something with a short-lived key.
+    Short(KeyNo, Short),
     /// Revoke a token.
     Revoke(TokenNo),
     /// Call something with a token.
@@ -63,8 +73,37 @@ pub enum Action {
     SubmitShare(u32),
 }
 
+/// What is done with a short-lived key: of these keys the checkers know nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Short {
+    /// Create it.
+    Create,
+    /// Let it be used.
+    Enable,
+    /// Register a resource that prevents its deletion.
+    Register,
+    /// Remove that registration.
+    Unregister,
+    /// Request its deletion, without force or with it.
+    Delete(bool),
+    /// Take the request back.
+    Cancel,
+    /// Skip the rest of the grace period.
+    DeleteNow,
+    /// Bring it back after its destruction.
+    Restore,
+    /// Remove everything of it but a tombstone.
+    Purge,
+    /// Read it.
+    Get,
+    /// Encrypt under its primary version.
+    Encrypt,
+    /// Decrypt what was encrypted under it.
+    Decrypt,
+}
+
 impl Action {
-    /// The key it is about.
+    /// The key it is about; not a short-lived one.
     pub fn key(self) -> Option<KeyNo> {
         match self {
             Action::Create(key)
@@ -72,6 +111,9 @@ impl Action {
             | Action::Disable(key)
             | Action::Rotate(key)
             | Action::Update(key)
+            | Action::Delete(key)
+            | Action::Cancel(key)
+            | Action::Switch(key, ..)
             | Action::Get(key)
             | Action::Encrypt(key)
             | Action::Decrypt(key, _) => Some(key),
@@ -81,12 +123,14 @@ impl Action {
 
     /// Whether it changes the state.
     pub fn is_mutation(self) -> bool {
-        !matches!(self, Action::Get(_) | Action::Encrypt(_) | Action::Decrypt(..) | Action::Show(_))
+        let is_read = matches!(self, Action::Get(_) | Action::Show(_));
+        !is_read && !self.is_use() && !matches!(self, Action::Short(_, Short::Get))
     }
 
     /// Whether it uses key material.
     pub fn is_use(self) -> bool {
-        matches!(self, Action::Encrypt(_) | Action::Decrypt(..))
+        let is_of_short = matches!(self, Action::Short(_, Short::Encrypt | Short::Decrypt));
+        is_of_short || matches!(self, Action::Encrypt(_) | Action::Decrypt(..))
     }
 }
 
@@ -108,12 +152,69 @@ pub struct Answer {
     pub index: u64,
     /// Encrypt and Decrypt: the version that was used. Get: the primary version.
     pub version: u32,
-    /// Get: whether the key is enabled.
-    pub enabled: bool,
+    /// Get, and whatever changes a short-lived key: the state of the key.
+    pub state: State,
+    /// Get: which of its versions are switched off.
+    pub off: Versions,
     /// Get: its revision.
     pub revision: u64,
     /// Whether it is the remembered answer of an earlier attempt.
     pub replayed: bool,
+}
+
+/// The state of a key, as an answer shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Every operation.
+    Enabled,
+    /// No use.
+    #[default]
+    Disabled,
+    /// Deletion was requested: no use.
+    PendingDeletion,
+    /// Deleted: no use, but it can be read and perhaps restored.
+    Destroyed,
+    /// Nothing is left of it.
+    Purged,
+}
+
+/// A set of versions: the bit of each one's number.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Versions(u128);
+
+impl Versions {
+    /// Whether a version is among them.
+    pub fn has(self, version: u32) -> bool {
+        1_u128.checked_shl(version).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    /// The same set with a version, or without it.
+    pub fn set(self, version: u32, present: bool) -> Versions {
+        let bit = 1_u128.checked_shl(version).unwrap_or(0);
+        Versions(if present { self.0 | bit } else { self.0 & !bit })
+    }
+
+    /// Their numbers, ascending.
+    pub fn numbers(self) -> impl Iterator<Item = u32> {
+        (0..u128::BITS).filter(move |version| self.has(*version))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<u32> for Versions {
+    fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Versions {
+        numbers.into_iter().fold(Versions::default(), |all, version| all.set(version, true))
+    }
+}
+
+impl fmt::Debug for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.numbers()).finish()
+    }
 }
 
 /// All operations of a run, in the order in which they were answered.

@@ -24,6 +24,7 @@ pub mod recorder;
 pub mod report;
 pub mod run;
 mod seat;
+pub mod short;
 pub mod shrink;
 pub mod sim_clock;
 pub mod trace;

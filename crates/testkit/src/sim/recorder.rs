@@ -22,6 +22,8 @@ pub struct Recorded {
     pub history: History,
     /// Ids of keys.
     pub keys: BTreeMap<KeyNo, KeyId>,
+    /// Ids of short-lived keys.
+    pub short: BTreeMap<KeyNo, KeyId>,
     /// What can never be.
     pub absurd: Vec<String>,
 }
@@ -52,6 +54,11 @@ impl Recorder {
     /// A client has learned the id of a key.
     pub fn learn_key(&self, number: KeyNo, id: KeyId) {
         self.inner().keys.insert(number, id);
+    }
+
+    /// A client has learned the id of a short-lived key.
+    pub fn learn_short(&self, number: KeyNo, id: KeyId) {
+        self.inner().short.insert(number, id);
     }
 
     /// Something that can never be was seen.

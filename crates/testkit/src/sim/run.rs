@@ -13,14 +13,16 @@ use tokio::time::{sleep, timeout};
 use super::ceremony::{self, Custodians};
 use super::cluster::{PATIENCE, SimCluster};
 use super::evidence::{Evidence, MemberEnd, Probe};
+use super::history::Action;
 use super::nemesis::Nemesis;
 use super::net::Alive;
 use super::panics;
 use super::plan::Plan;
 use super::recorder::Recorder;
 use super::report::Report;
+use super::short;
 use super::trace::{Micros, Trace};
-use super::workload::Workload;
+use super::workload::{Client, Workload};
 use crate::Dice;
 
 /// How often the members' states are compared.
@@ -31,6 +33,13 @@ const SHOWS_TOKENS: u32 = 500;
 const REVOKES_TOKENS: u32 = 510;
 const OF_THE_NEMESIS: u32 = 520;
 const PROVES_LIFE: u32 = 530;
+const HAS_SHORT_KEYS: u32 = 600;
+
+/// Clients of short-lived keys.
+const SHORT_CLIENTS: u32 = 3;
+
+/// How long nothing is asked once life is proven: what is due is done by the cluster itself.
+const REST: Duration = Duration::from_secs(5);
 
 /// Runs a plan to its end, on this thread alone. `with_lines` keeps a narrative.
 pub fn run(plan: &Plan, with_lines: bool) -> Report {
@@ -105,6 +114,7 @@ impl Run {
         let healed = self.trace.stamp();
         going.end();
         let probes = self.prove_life(&workload, &mut clients, &mut dice).await;
+        self.rest(workload.client(PROVES_LIFE, next(&mut dice))).await;
         duty.end();
         // A task that has panicked is over, too; the panic is kept elsewhere.
         let _ = custodians.await;
@@ -121,6 +131,10 @@ impl Run {
         for number in 0..2 {
             let client = workload.client(SHOWS_TOKENS + number, next(dice));
             clients.spawn(client.show_tokens(going.clone()));
+        }
+        for number in 0..SHORT_CLIENTS {
+            let client = workload.client(HAS_SHORT_KEYS + number, next(dice));
+            clients.spawn(client.use_short_keys(going.clone()));
         }
         let revoker = workload.client(REVOKES_TOKENS, next(dice));
         clients.spawn(revoker.revoke_tokens(going.clone()));
@@ -150,6 +164,20 @@ impl Run {
             probes.push(Probe { what: format!("node {node} changes and uses a key"), failure });
         }
         probes
+    }
+
+    /// Lets deletions take their course, then looks at the time of the cluster by a last change, and waits
+    /// until what was due by then is done.
+    async fn rest(&self, mut client: Client) {
+        sleep(REST).await;
+        client.mutate(Action::Update(0)).await;
+        let done = async {
+            while self.cluster.up().iter().any(|life| short::is_behind(&*life.raft.state())) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // What is still not done then is an invariant's to report.
+        let _ = timeout(Duration::from_millis(self.plan.liveness_ms), done).await;
     }
 
     /// The members once all that are up have applied the same; those that never get there are taken
@@ -194,6 +222,7 @@ impl Run {
             ended: self.trace.stamp(),
             history: recorded.history,
             keys: recorded.keys,
+            short: recorded.short,
             lives: self.cluster.lives(),
             ends,
             digests: self.cluster.digests(),

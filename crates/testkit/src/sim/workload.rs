@@ -3,6 +3,7 @@
 
 mod send;
 mod setup;
+mod short;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,13 @@ use uuid::Uuid;
 
 use self::send::{Told, alias, told, without_answer};
 use self::setup::{Setup, expect};
+use self::short::ShortKey;
 use super::caller::Caller;
 use super::cluster::{Reply, SimCluster};
 use super::history::{Action, Answer, KeyNo, Operation, Outcome, TokenNo};
 use super::net::Alive;
 use super::recorder::Recorder;
+use super::short::INSTANCES;
 use super::trace::Micros;
 use crate::Dice;
 
@@ -41,26 +44,33 @@ const AVOIDS: Micros = 700_000;
 const LOOKS: u32 = 10_000;
 /// How often a node that was away is visited.
 const VISITS: u32 = 4;
+/// How often a switch of a version is one that lets it be used, in percent.
+const SWITCHES_ON: u64 = 60;
 /// Ciphertexts of a key that are kept for decryption.
 const KEPT: usize = 64;
 
 /// The principal of the ordinary clients.
 const WORKER: &str = "worker";
+/// The principal that purges short-lived keys, and can do nothing else.
+const PURGER: &str = "purger";
 /// A key that only the holders of revocable tokens touch.
 const GUEST_KEY: &str = "guest-key";
 /// Tokens that are revoked during a run.
 const GUESTS: u32 = 6;
 
 /// What ordinary clients do, and how often beside each other.
-const HABITS: [(u64, Habit); 8] = [
-    (30, Habit::Encrypt),
-    (20, Habit::Decrypt),
-    (12, Habit::Get),
-    (8, Habit::Disable),
-    (14, Habit::Enable),
-    (6, Habit::Rotate),
-    (16, Habit::Update),
-    (2, Habit::Create),
+const HABITS: [(u64, Habit); 11] = [
+    (60, Habit::Encrypt),
+    (40, Habit::Decrypt),
+    (24, Habit::Get),
+    (16, Habit::Disable),
+    (28, Habit::Enable),
+    (12, Habit::Rotate),
+    (32, Habit::Update),
+    (4, Habit::Create),
+    (3, Habit::Delete),
+    (12, Habit::Cancel),
+    (8, Habit::Switch),
 ];
 
 #[derive(Clone, Copy)]
@@ -73,6 +83,9 @@ enum Habit {
     Rotate,
     Update,
     Create,
+    Delete,
+    Cancel,
+    Switch,
 }
 
 /// What clients share.
@@ -82,8 +95,10 @@ pub struct Workload {
     recorder: Recorder,
     admin: Caller,
     worker: Caller,
+    purger: Caller,
     guests: Vec<Guest>,
     ciphertexts: Arc<Mutex<Vec<Vec<Ciphertext>>>>,
+    short: Arc<Mutex<BTreeMap<KeyNo, ShortKey>>>,
 }
 
 /// A token that will be revoked.
@@ -123,11 +138,16 @@ impl Workload {
     ) -> Workload {
         let admin = Caller::nobody(cluster, 1, PATIENCE).showing(admin);
         let mut setup = Setup { admin: &admin, dice: &mut dice };
-        let token = setup.principal(WORKER).await.secret;
+        let token = setup.principal(WORKER, "Manager").await.secret;
         let worker = Caller::nobody(cluster, 2, PATIENCE).showing(&token);
+        let token = setup.principal(PURGER, "KeyPurge").await.secret;
+        let purger = Caller::nobody(cluster, 3, PATIENCE).showing(&token);
+        for windows in &INSTANCES {
+            setup.instance(windows).await;
+        }
         let mut guests = Vec::new();
         for number in 0..GUESTS {
-            let token = setup.principal(&format!("guest-{number}")).await;
+            let token = setup.principal(&format!("guest-{number}"), "Manager").await;
             let caller = Caller::nobody(cluster, 100 + number, PATIENCE).showing(&token.secret);
             guests
                 .push(Guest { id: token.token.map(|token| token.id).unwrap_or_default(), caller });
@@ -145,8 +165,10 @@ impl Workload {
             recorder: recorder.clone(),
             admin,
             worker,
+            purger,
             guests,
             ciphertexts: Arc::new(Mutex::new(vec![Vec::new(); keys])),
+            short: Arc::default(),
         };
         let mut first = workload.client(0, dice);
         for key in 0..cluster.plan().keys - 1 {
@@ -182,7 +204,10 @@ impl Client {
                 Habit::Encrypt => self.encrypt(key).await,
                 Habit::Decrypt => self.decrypt(key).await,
                 Habit::Get => self.get(key).await,
-                Habit::Disable => self.disable(key).await,
+                Habit::Disable => self.stop_use(Action::Disable(key), key).await,
+                Habit::Delete => self.stop_use(Action::Delete(key), key).await,
+                Habit::Cancel => self.mutate(Action::Cancel(key)).await,
+                Habit::Switch => self.switch(key).await,
                 Habit::Enable => self.mutate(Action::Enable(key)).await,
                 Habit::Rotate => self.mutate(Action::Rotate(key)).await,
                 Habit::Update => self.mutate(Action::Update(key)).await,
@@ -216,12 +241,13 @@ impl Client {
     }
 
     async fn change_and_use(&mut self, node: u32) -> Result<(), String> {
-        let request = uuid(&mut self.dice);
-        let enabled = self.at_node(node, Action::Enable(0), Some(request)).await;
-        match enabled {
-            Outcome::Done(_) => {}
-            Outcome::Refused(reason) if reason == "KEY_STATE" => {}
-            other => return Err(format!("enable: {other:?}")),
+        for action in [Action::Cancel(0), Action::Enable(0)] {
+            let request = uuid(&mut self.dice);
+            match self.at_node(node, action, Some(request)).await {
+                Outcome::Done(_) => {}
+                Outcome::Refused(reason) if reason == "KEY_STATE" => {}
+                other => return Err(format!("{action:?}: {other:?}")),
+            }
         }
         match self.at_node(node, Action::Encrypt(0), None).await {
             Outcome::Done(_) => Ok(()),
@@ -326,6 +352,11 @@ impl Client {
 
     /// A mutation: repeated with the same request id, at any node, while its outcome is not known.
     pub async fn mutate(&mut self, action: Action) {
+        self.change(action).await;
+    }
+
+    /// The same, and what came of it; `None`: it was never heard.
+    async fn change(&mut self, action: Action) -> Option<Outcome> {
         let request = uuid(&mut self.dice);
         let invoked = self.now();
         let mut may_have_happened = false;
@@ -341,7 +372,7 @@ impl Client {
                 Reply::Unknown if is_last => Outcome::Unknown,
                 Reply::NotReached if is_last && may_have_happened => Outcome::Unknown,
                 // It was never heard.
-                Reply::NotReached if is_last => return,
+                Reply::NotReached if is_last => return None,
                 Reply::Unknown => {
                     self.tried(node, false);
                     may_have_happened = true;
@@ -353,14 +384,16 @@ impl Client {
                     continue;
                 }
             };
-            return self.put_down(node, invoked, Some(request), attempt, action, outcome);
+            self.put_down(node, invoked, Some(request), attempt, action, outcome.clone());
+            return Some(outcome);
         }
+        None
     }
 
-    /// Disables a key and looks at once, at all other nodes, whether it can still be used.
-    async fn disable(&mut self, key: KeyNo) {
+    /// Disables or deletes a key and looks at once, at all other nodes, whether it can still be used.
+    async fn stop_use(&mut self, action: Action, key: KeyNo) {
         self.home = None;
-        self.mutate(Action::Disable(key)).await;
+        self.mutate(action).await;
         let Some(home) = self.home else { return };
         let nodes = self.workload.cluster.nodes().into_iter().filter(|node| *node != home);
         let looks = nodes.map(|node| {
@@ -422,6 +455,16 @@ impl Client {
         self.one_attempt(node, invoked, Action::Decrypt(key, ciphertext.version), reply);
     }
 
+    /// Switches a version on or off: one of those of which there are ciphertexts.
+    async fn switch(&mut self, key: KeyNo) {
+        let kept = self.workload.ciphertexts.lock().unwrap()[key as usize].clone();
+        if let Some(last) = (kept.len() as u64).checked_sub(1) {
+            let version = kept[self.dice.below(last + 1) as usize].version;
+            let on = self.dice.chance(SWITCHES_ON);
+            self.mutate(Action::Switch(key, version, on)).await;
+        }
+    }
+
     async fn get(&mut self, key: KeyNo) {
         let (node, invoked) = (self.node(), self.now());
         let request = v1::GetKeyRequest { key: alias(key) };
@@ -432,13 +475,23 @@ impl Client {
         self.one_attempt(node, invoked, Action::Get(key), reply);
     }
 
-    fn one_attempt(&mut self, node: u32, invoked: Micros, action: Action, reply: Told) {
+    fn one_attempt(
+        &mut self,
+        node: u32,
+        invoked: Micros,
+        action: Action,
+        reply: Told,
+    ) -> Option<Outcome> {
         let outcome = match reply {
-            Reply::NotReached => return self.tried(node, false),
+            Reply::NotReached => {
+                self.tried(node, false);
+                return None;
+            }
             Reply::Answer(answer) => Outcome::Done(answer),
             Reply::Refused(reason) => Outcome::Refused(reason),
             Reply::Unknown => Outcome::Unknown,
         };
-        self.put_down(node, invoked, None, 1, action, outcome);
+        self.put_down(node, invoked, None, 1, action, outcome.clone());
+        Some(outcome)
     }
 }

@@ -1,6 +1,6 @@
 //! Operations in words.
 
-use crate::sim::history::{Action, Operation, Outcome};
+use crate::sim::history::{Action, Operation, Outcome, State, Versions};
 use crate::sim::trace::Micros;
 
 /// Who asked what, where and when, and was told what.
@@ -24,13 +24,30 @@ fn answer(operation: &Operation) -> String {
     match operation.action {
         Action::Encrypt(_) | Action::Decrypt(..) => format!("version {}", answer.version),
         Action::Get(_) => format!(
-            "{} at version {}, revision {}, log index {}",
-            if answer.enabled { "enabled" } else { "disabled" },
+            "{} at version {}{}, revision {}, log index {}",
+            state(answer.state),
             answer.version,
+            off(answer.off),
             answer.revision,
             answer.index
         ),
         Action::Show(_) => "done".to_owned(),
         _ => format!("done at log index {}", answer.index),
     }
+}
+
+/// A state of a key.
+pub(super) fn state(state: State) -> &'static str {
+    match state {
+        State::Enabled => "enabled",
+        State::Disabled => "disabled",
+        State::PendingDeletion => "pending deletion",
+        State::Destroyed => "destroyed",
+        State::Purged => "purged",
+    }
+}
+
+/// The versions that are switched off, if there are any.
+pub(super) fn off(off: Versions) -> String {
+    if off.is_empty() { String::new() } else { format!(" without {off:?}") }
 }

@@ -1,9 +1,9 @@
 //! What one key answers, in whatever order it is asked. Written after the documents of the lifecycle,
 //! without the code that it judges.
 
-use super::Subject;
 use super::wgl::Model;
-use crate::sim::history::{Action, Answer, Outcome};
+use super::{Subject, describe};
+use crate::sim::history::{Action, Answer, Outcome, State, Versions};
 
 /// Versions that a key can have.
 pub const MOST_VERSIONS: u32 = 100;
@@ -15,12 +15,14 @@ pub struct KeyModel;
 /// A key that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyFacts {
-    /// Whether it can be used.
-    pub enabled: bool,
+    /// Where in its lifecycle.
+    pub state: State,
     /// The version that protects new data.
     pub primary: u32,
     /// How many changes it has had, its creation included.
     pub revision: u64,
+    /// Its versions that are switched off.
+    pub off: Versions,
 }
 
 /// What never goes back: zeros of a key that does not exist.
@@ -41,7 +43,6 @@ const TELLING: [&str; 6] = [
     "ALREADY_EXISTS",
     "KEY_STATE",
     "VERSION_LIMIT",
-    // No command switches a version off: there is no state in which this is the answer.
     "VERSION_STATE",
     // A ciphertext that a node has made is good, so this says that the node knows no such version.
     "CIPHERTEXT_INVALID",
@@ -86,6 +87,9 @@ impl Model for KeyModel {
             (Action::Decrypt(_, version), Outcome::Refused(reason)) => {
                 reason == "CIPHERTEXT_INVALID" && (1..=floor.primary).contains(version)
             }
+            (Action::Switch(_, version, _), Outcome::Refused(reason)) => {
+                reason == "NOT_FOUND" && (1..=floor.primary).contains(version)
+            }
             (_, Outcome::Refused(reason)) => reason == "NOT_FOUND" && floor.revision > 0,
             _ => false,
         }
@@ -102,9 +106,10 @@ impl Subject for KeyModel {
     fn show(state: &KeyState) -> String {
         match state {
             None => "absent".to_owned(),
-            Some(KeyFacts { enabled, primary, revision }) => {
-                let enabled = if *enabled { "enabled" } else { "disabled" };
-                format!("{enabled} at version {primary}, revision {revision}")
+            Some(KeyFacts { state, primary, revision, off }) => {
+                let state = describe::state(*state);
+                let off = describe::off(*off);
+                format!("{state} at version {primary}{off}, revision {revision}")
             }
         }
     }
@@ -114,29 +119,64 @@ impl Subject for KeyModel {
 pub fn ask(state: KeyState, action: Action) -> Result<KeyState, &'static str> {
     let Some(key) = state else {
         return match action {
-            Action::Create(_) => Ok(Some(KeyFacts { enabled: true, primary: 1, revision: 1 })),
+            Action::Create(_) => Ok(Some(KeyFacts {
+                state: State::Enabled,
+                primary: 1,
+                revision: 1,
+                off: Versions::default(),
+            })),
             _ => Err("NOT_FOUND"),
         };
     };
     let changed = KeyFacts { revision: key.revision + 1, ..key };
+    let moved = |state| Ok(Some(KeyFacts { state, ..changed }));
     match action {
         Action::Create(_) => Err("ALREADY_EXISTS"),
         Action::Decrypt(_, version) if !(1..=key.primary).contains(&version) => {
             Err("CIPHERTEXT_INVALID")
         }
-        Action::Enable(_) if key.enabled => Err("KEY_STATE"),
-        Action::Disable(_) | Action::Rotate(_) | Action::Encrypt(_) | Action::Decrypt(..)
-            if !key.enabled =>
-        {
-            Err("KEY_STATE")
-        }
+        _ if !allows(key.state, action) => Err("KEY_STATE"),
+        Action::Enable(_) => moved(State::Enabled),
+        Action::Disable(_) | Action::Cancel(_) => moved(State::Disabled),
+        Action::Delete(_) => moved(State::PendingDeletion),
         Action::Rotate(_) if key.primary >= MOST_VERSIONS => Err("VERSION_LIMIT"),
-        Action::Enable(_) => Ok(Some(KeyFacts { enabled: true, ..changed })),
-        Action::Disable(_) => Ok(Some(KeyFacts { enabled: false, ..changed })),
         Action::Rotate(_) => Ok(Some(KeyFacts { primary: key.primary + 1, ..changed })),
+        Action::Switch(_, version, on) => {
+            let off = switched(&key, version, on)?;
+            Ok(Some(KeyFacts { off, ..changed }))
+        }
+        Action::Decrypt(_, version) if key.off.has(version) => Err("VERSION_STATE"),
         Action::Update(_) => Ok(Some(changed)),
         _ => Ok(state),
     }
+}
+
+/// What a key in this state can be asked for.
+fn allows(state: State, action: Action) -> bool {
+    match action {
+        Action::Enable(_) => state == State::Disabled,
+        Action::Cancel(_) => state == State::PendingDeletion,
+        Action::Update(_) | Action::Delete(_) => state != State::PendingDeletion,
+        Action::Disable(_)
+        | Action::Rotate(_)
+        | Action::Switch(..)
+        | Action::Encrypt(_)
+        | Action::Decrypt(..) => state == State::Enabled,
+        _ => true,
+    }
+}
+
+/// The versions that are off after a switch. The newest one always stays on.
+fn switched(key: &KeyFacts, version: u32, on: bool) -> Result<Versions, &'static str> {
+    if !(1..=key.primary).contains(&version) {
+        return Err("NOT_FOUND");
+    }
+    let is_so = key.off.has(version) != on;
+    let is_newest = version == key.primary;
+    if is_so || (is_newest && !on) {
+        return Err("VERSION_STATE");
+    }
+    Ok(key.off.set(version, !on))
 }
 
 /// Whether an answer tells what is so. The answer to a change is rendered from a later state, so only
@@ -148,9 +188,10 @@ fn fits(state: KeyState, action: Action, answer: &Answer) -> bool {
         Action::Decrypt(_, version) => answer.version == version,
         Action::Get(_) => {
             let seen = KeyFacts {
-                enabled: answer.enabled,
+                state: answer.state,
                 primary: answer.version,
                 revision: answer.revision,
+                off: answer.off,
             };
             seen == key
         }

@@ -28,14 +28,22 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// What a record of the audit chain says of a key; `None` if it changed no key.
-    pub fn of(record: &AuditRecord, key: KeyNo) -> Option<Effect> {
+    /// What a record of the audit chain says of a key; `None` if it changed no key. A record does not
+    /// say which version it switched, so that is taken from what was `asked` under its request id.
+    pub fn of(record: &AuditRecord, key: KeyNo, asked: Option<Action>) -> Option<Effect> {
         let action = match record.action.as_str() {
             "CreateKey" => Action::Create(key),
             "EnableKey" => Action::Enable(key),
             "DisableKey" => Action::Disable(key),
             "RotateKey" => Action::Rotate(key),
             "UpdateKey" => Action::Update(key),
+            "DeleteKey" => Action::Delete(key),
+            "CancelDeletion" => Action::Cancel(key),
+            "SetVersionEnabled" => match asked {
+                Some(switch @ Action::Switch(..)) => switch,
+                // There is no such version, so this fits no state.
+                _ => Action::Switch(key, 0, false),
+            },
             _ => return None,
         };
         let took_effect = record.refused.is_none();
@@ -187,7 +195,7 @@ impl Oracle<'_> {
         let op = (operation.action, operation.outcome.clone());
         let first = timeline.first_at(operation.invoked);
         let last = timeline.last_at(operation.returned);
-        let fit = |start| timeline.first_fit(start, &op).filter(|state| *state <= last);
+        let fit = |start| timeline.first_fit(start, last, &op);
         let state = fit(first.max(known)).ok_or_else(|| {
             let span = self.span(timeline, first.min(last), last);
             match fit(first) {

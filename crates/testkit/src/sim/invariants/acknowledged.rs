@@ -20,11 +20,12 @@
 //! it does not hear of it, and may be told that the token was revoked meanwhile. That counts never.
 //!
 //! Cannot see: the loss of what was never acknowledged (that is allowed), and of what is replaced by
-//! later changes, such as a description.
+//! later changes, such as a description. What became of short-lived keys, `deletion` sees.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use conclave_core::audit::AuditRecord;
+use conclave_core::ids::KeyId;
 use conclave_core::reason::Reason;
 use conclave_core::state::State;
 use uuid::Uuid;
@@ -120,7 +121,10 @@ impl Member<'_> {
         if let Some(reason) = &record.refused {
             return Some(format!("it was refused here: {reason}"));
         }
-        let key = operation.action.key().and_then(|key| evidence.keys.get(&key));
+        let key = match operation.action {
+            Action::Short(key, _) => evidence.short.get(&key),
+            action => action.key().and_then(|key| evidence.keys.get(&key)),
+        };
         let is_of_another_key = key.is_some_and(|key| record.key != Some(*key));
         is_of_another_key.then(|| format!("that is about another key: {:?}", record.key))
     }
@@ -137,10 +141,25 @@ impl Member<'_> {
         }
         let makes_version = matches!(action, Action::Create(_) | Action::Rotate(_));
         let is_there = || {
+            let number = self.version_made(id, answer.index);
             let versions = chain::versions(self.end, id);
-            versions.iter().any(|version| version.changed_at == answer.index)
+            versions.iter().any(|version| {
+                let is_it = number.is_none_or(|number| version.version == number);
+                is_it && version.changed_at >= answer.index
+            })
         };
         (makes_version && !is_there()).then(|| format!("key {id} has no version of this index"))
+    }
+
+    /// The number of the version that the command at this index has made. Not known of a chain whose
+    /// beginning was dropped.
+    fn version_made(&self, id: KeyId, index: u64) -> Option<u32> {
+        let makes = ["CreateKey", "RotateKey", "ScheduledRotation"];
+        let made = self.chain.done().filter(|record| {
+            let is_before = record.key == Some(id) && record.index <= index;
+            is_before && makes.contains(&record.action.as_str())
+        });
+        if self.chain.is_whole() { u32::try_from(made.count()).ok() } else { None }
     }
 
     /// Whether fewer tokens are revoked than clients know of. Which token has which number only the

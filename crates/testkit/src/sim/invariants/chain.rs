@@ -5,14 +5,14 @@ use std::ops::Bound;
 
 use conclave_core::audit::AuditRecord;
 use conclave_core::codec;
-use conclave_core::ids::KeyId;
+use conclave_core::ids::{KeyId, RequestId};
 use conclave_core::model::{KeyRecord, MachineRecord, SealRecord, VersionRecord};
 use conclave_core::reason::Reason;
 use conclave_core::records::{Record, RecordsRead, Table};
 use conclave_core::state::State;
 
 use crate::sim::evidence::{Evidence, MemberEnd};
-use crate::sim::history::Action;
+use crate::sim::history::{Action, Short};
 
 /// Refusals that are judged anew at each repeat of a request: they say nothing of another entry with
 /// the same request id, and may stand beside one.
@@ -44,16 +44,16 @@ impl Chain {
         self.0.iter().filter(|record| record.refused.is_none())
     }
 
-    /// The done records about each key.
-    pub(super) fn done_by_key(&self) -> BTreeMap<KeyId, Vec<&AuditRecord>> {
+    /// The changes of each key, in the order of the log.
+    pub(super) fn changes_by_key(&self) -> BTreeMap<KeyId, Vec<&AuditRecord>> {
         let mut by_key: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for record in self.done() {
+        for record in self.0.iter().filter(|record| is_effect(record)) {
             by_key.entry(record.key).or_default().push(record);
         }
         by_key.into_iter().filter_map(|(key, records)| Some((key?, records))).collect()
     }
 
-    /// The records by log index.
+    /// The records by log index. Where timers have run before a command, it is that of the command.
     pub(super) fn by_index(&self) -> BTreeMap<u64, &AuditRecord> {
         self.0.iter().map(|record| (record.index, record)).collect()
     }
@@ -70,9 +70,11 @@ pub(super) fn stored(end: &MemberEnd) -> Vec<Record> {
     end.records.range(Table::Audit, Bound::Unbounded, Bound::Unbounded, usize::MAX)
 }
 
-/// Whether the record of a request settles what a repeat of it is answered.
+/// Whether the record of a request settles what a repeat of it is answered. Of what the cluster does
+/// by itself there are no repeats.
 pub(super) fn is_remembered(record: &AuditRecord) -> bool {
     match &record.refused {
+        _ if is_timer(record) => false,
         None => true,
         Some(reason) => NOT_REMEMBERED.iter().all(|other| other.as_str() != reason),
     }
@@ -97,6 +99,10 @@ pub(super) fn command_of(action: Action) -> Option<&'static str> {
         Action::Disable(_) => Some("DisableKey"),
         Action::Rotate(_) => Some("RotateKey"),
         Action::Update(_) => Some("UpdateKey"),
+        Action::Delete(_) => Some("DeleteKey"),
+        Action::Cancel(_) => Some("CancelDeletion"),
+        Action::Switch(..) => Some("SetVersionEnabled"),
+        Action::Short(_, what) => command_of_short(what),
         Action::Revoke(_) => Some("RevokeToken"),
         Action::BindSelf => Some("BindRole"),
         Action::Seal => Some("Seal"),
@@ -106,6 +112,32 @@ pub(super) fn command_of(action: Action) -> Option<&'static str> {
         | Action::Show(_)
         | Action::SubmitShare(_) => None,
     }
+}
+
+fn command_of_short(what: Short) -> Option<&'static str> {
+    match what {
+        Short::Create => Some("CreateKey"),
+        Short::Enable => Some("EnableKey"),
+        Short::Register => Some("RegisterResource"),
+        Short::Unregister => Some("UnregisterResource"),
+        Short::Delete(_) => Some("DeleteKey"),
+        Short::Cancel => Some("CancelDeletion"),
+        Short::DeleteNow => Some("DeleteNow"),
+        Short::Restore => Some("RestoreKey"),
+        Short::Purge => Some("PurgeKey"),
+        Short::Get | Short::Encrypt | Short::Decrypt => None,
+    }
+}
+
+/// Whether a record is that of a timer, and not of a command.
+pub(super) fn is_timer(record: &AuditRecord) -> bool {
+    record.request == RequestId::NONE
+}
+
+/// Whether a record stands for a change of its key. A timer that was held up is one, too: it calls the
+/// deletion off.
+pub(super) fn is_effect(record: &AuditRecord) -> bool {
+    record.refused.is_none() || is_timer(record)
 }
 
 /// A key of a member.

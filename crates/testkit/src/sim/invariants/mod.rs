@@ -7,6 +7,7 @@
 pub mod acknowledged;
 pub mod audit_chain;
 mod chain;
+pub mod deletion;
 pub mod digests_equal;
 pub mod live;
 pub mod nobody_dies;
@@ -32,11 +33,12 @@ use super::violation::Violation;
 pub type Check = fn(&Evidence) -> Vec<Violation>;
 
 /// All invariants but those of the checker, under their names.
-pub const ALL: [(&str, Check); 12] = [
+pub const ALL: [(&str, Check); 13] = [
     (nobody_dies::NAME, nobody_dies::check),
     (acknowledged::NAME, acknowledged::check),
     (one_effect::NAME, one_effect::check),
     (versions_contiguous::NAME, versions_contiguous::check),
+    (deletion::NAME, deletion::check),
     (digests_equal::NAME, digests_equal::check),
     (audit_chain::NAME, audit_chain::check),
     (one_leader::NAME, one_leader::check),

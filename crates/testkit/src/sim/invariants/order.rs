@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use conclave_core::audit::AuditRecord;
 use conclave_core::ids::KeyId;
 use uuid::Uuid;
 
@@ -13,18 +14,23 @@ use super::chain::{self, Chain};
 use crate::sim::checker::Orders;
 use crate::sim::checker::version_oracle::Effect;
 use crate::sim::evidence::Evidence;
-use crate::sim::history::KeyNo;
+use crate::sim::history::{Action, KeyNo};
 
 /// The changes of each key that is in the history. `None` if no member is up, or if the chain no
 /// longer begins at the beginning.
 pub fn orders(evidence: &Evidence) -> Option<Orders> {
     let chain = Chain::of(chain::longest(evidence)?);
-    let changes = chain.is_whole().then(|| chain.done_by_key())?;
+    let changes = chain.is_whole().then(|| chain.changes_by_key())?;
+    let operations = evidence.history.operations.iter();
+    let asked: BTreeMap<Uuid, Action> =
+        operations.filter_map(|operation| Some((operation.request?, operation.action))).collect();
+    let effect =
+        |record: &AuditRecord, key| Effect::of(record, key, asked.get(&record.request.0).copied());
     let orders = ids(evidence, &chain).into_iter().map(|(key, ids)| {
         let mut effects: Vec<_> = ids
             .iter()
             .filter_map(|id| changes.get(id))
-            .flat_map(|changes| changes.iter().filter_map(|record| Effect::of(record, key)))
+            .flat_map(|changes| changes.iter().filter_map(|record| effect(record, key)))
             .collect();
         effects.sort_by_key(|effect| effect.index);
         (key, effects)
@@ -54,7 +60,7 @@ fn ids(evidence: &Evidence, chain: &Chain) -> BTreeMap<KeyNo, BTreeSet<KeyId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::history::{Action, Outcome};
+    use crate::sim::history::Outcome;
     use crate::sim::invariants::testing::{Script, change_audit, last_audit};
 
     fn actions(evidence: &Evidence, key: KeyNo) -> Vec<Action> {

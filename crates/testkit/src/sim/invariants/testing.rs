@@ -10,8 +10,8 @@ use conclave_core::codec;
 use conclave_core::command::*;
 use conclave_core::digest::StateDigest;
 use conclave_core::ids::*;
-use conclave_core::lifecycle::KeyState;
-use conclave_core::model::{KeyRecord, MachineRecord, SealRecord};
+use conclave_core::lifecycle::{KeyState, PolicyChange};
+use conclave_core::model::{KeyRecord, MachineRecord, SealRecord, VersionRecord};
 use conclave_core::outcome::{self, Applied};
 use conclave_core::records::{MemoryRecords, Records, RecordsRead, Table};
 use conclave_core::roles::Role;
@@ -19,8 +19,11 @@ use conclave_core::state::{State, StateMut, version_key};
 use uuid::Uuid;
 
 use crate::sim::evidence::{Evidence, LifeEnd, LifeRecord, MemberEnd, Probe};
-use crate::sim::history::{Action, Answer, History, KeyNo, Operation, Outcome, TokenNo};
+use crate::sim::history::{
+    self, Action, Answer, History, KeyNo, Operation, Outcome, Short, TokenNo,
+};
 use crate::sim::plan::Plan;
+use crate::sim::short::{INSTANCES, Windows, windows};
 use crate::sim::trace::Micros;
 
 /// How long each operation takes, and how long nothing happens after it.
@@ -48,6 +51,7 @@ pub struct Script {
     ids: u128,
     history: History,
     keys: BTreeMap<KeyNo, KeyId>,
+    short: BTreeMap<KeyNo, KeyId>,
     lives: Vec<LifeRecord>,
 }
 
@@ -64,6 +68,7 @@ impl Script {
             ids: 0,
             history: History::default(),
             keys: BTreeMap::new(),
+            short: BTreeMap::new(),
             lives: NODES.map(life).into(),
         };
         script.step(Caller::Operator { name: "olga".to_owned() }, init());
@@ -73,6 +78,54 @@ impl Script {
             script.step(admin(), create_token(token));
         }
         script
+    }
+
+    /// The same with the instances of short-lived keys, and somebody who may purge.
+    pub fn with_short_keys() -> Script {
+        let mut script = Script::unsealed();
+        for windows in &INSTANCES {
+            let command = Command::CreateInstance {
+                id: instance_of(windows),
+                name: windows.instance.to_owned(),
+                policy: PolicyChange {
+                    grace_ms: Some(windows.grace_ms),
+                    restore_window_ms: Some(windows.restore_ms),
+                    purge_floor_ms: Some(windows.floor_ms),
+                    auto_purge_ms: Some(windows.purge_ms),
+                    ..PolicyChange::default()
+                },
+            };
+            script.step(admin(), command);
+        }
+        let subject = Subject::Principal(GUEST);
+        let grant = Grant { role: Role::KeyPurge, subject, scope: Scope::Cluster };
+        script.step(admin(), Command::BindRole { grant, id: Uuid::from_u128(8), until_ms: None });
+        script
+    }
+
+    /// A change of a short-lived key. What it came to.
+    pub fn short(&mut self, key: KeyNo, what: Short) -> Outcome {
+        self.mutate(Action::Short(key, what))
+    }
+
+    /// A read or use of a short-lived key, as its record has it.
+    pub fn look(&mut self, key: KeyNo, what: Short) -> Outcome {
+        let outcome = match State(&self.records).key(short_id(key)) {
+            None => Outcome::Refused("NOT_FOUND".to_owned()),
+            Some(record) if what == Short::Get || record.state == KeyState::Enabled => {
+                Outcome::Done(Answer { state: shown(record.state), ..Answer::default() })
+            }
+            Some(_) => Outcome::Refused("KEY_STATE".to_owned()),
+        };
+        self.put_down(Action::Short(key, what), None, outcome.clone());
+        outcome
+    }
+
+    /// An entry works off the timers that are due.
+    pub fn tick(&mut self) {
+        let tick = Command::Tick;
+        let applied = self.apply(Caller::Cluster, RequestId::NONE.0, &tick, tick.clone());
+        assert!(matches!(applied.outcome, outcome::Outcome::Done(_)), "{applied:?}");
     }
 
     /// Three custodians give their shares to node 1.
@@ -147,7 +200,8 @@ impl Script {
             Some(key) => Outcome::Done(Answer {
                 index: self.index,
                 version: key.primary_version,
-                enabled: key.state == KeyState::Enabled,
+                state: shown(key.state),
+                off: off(&State(&self.records).versions(key.id)),
                 revision: key.revision,
                 replayed: false,
             }),
@@ -231,6 +285,7 @@ impl Script {
             ended: self.now,
             history: self.history.clone(),
             keys: self.keys.clone(),
+            short: self.short.clone(),
             lives: self.lives.clone(),
             ends: NODES.map(end).into(),
             digests: [(self.index, [(digest.clone(), NODES.into())].into())].into(),
@@ -244,8 +299,18 @@ impl Script {
 
     fn send(&mut self, action: Action, request: Uuid) -> Outcome {
         let command = self.command(action);
-        let applied = self.apply(admin(), request, action, command);
-        let outcome = answer(&applied);
+        let caller = match action {
+            Action::Short(_, Short::Purge) => guest(),
+            _ => admin(),
+        };
+        let applied = self.apply(caller, request, action, command);
+        let mut outcome = answer(&applied);
+        if let (Action::Short(..), Outcome::Done(answer)) = (action, &mut outcome) {
+            answer.state = after(&applied);
+        }
+        if let (Action::Short(key, Short::Create), Outcome::Done(_)) = (action, &outcome) {
+            self.short.insert(key, short_id(key));
+        }
         if let (Action::Create(key), Outcome::Done(_)) = (action, &outcome) {
             self.keys.insert(key, key_id(key));
         }
@@ -272,7 +337,7 @@ impl Script {
         let request_digest = Canonical::new("test").text(&format!("{body:?}")).finish();
         let request = RequestId(request);
         let proposal = Proposal { caller, request, request_digest, seen_index: None, command };
-        let entry = Entry { stamp: Stamp { at_ms: self.wall_ms }, proposal };
+        let entry = Entry { stamp: Stamp::at(self.wall_ms), proposal };
         apply(&mut self.records, &mut self.digest, self.index, &entry).0
     }
 
@@ -299,14 +364,8 @@ impl Script {
 
     fn command(&self, action: Action) -> Command {
         match action {
-            Action::Create(key) => Command::CreateKey(CreateKey {
-                key: key_id(key),
-                alias: Some(format!("key-{key}")),
-                algorithm: Algorithm::Aes256GcmSiv,
-                description: String::new(),
-                labels: BTreeMap::new(),
-                material: material(),
-            }),
+            Action::Create(key) => create(key_id(key), INSTANCE, format!("key-{key}")),
+            Action::Short(key, what) => command_of_short(key, what),
             Action::Enable(key) => Command::EnableKey { key: key_id(key) },
             Action::Disable(key) => Command::DisableKey { key: key_id(key) },
             Action::Rotate(key) => {
@@ -319,7 +378,13 @@ impl Script {
                 description: Some("changed".to_owned()),
                 set_labels: BTreeMap::new(),
                 remove_labels: Vec::new(),
+                ring: None,
             }),
+            Action::Delete(key) => Command::DeleteKey { key: key_id(key), force: false },
+            Action::Cancel(key) => Command::CancelDeletion { key: key_id(key) },
+            Action::Switch(key, version, enabled) => {
+                Command::SetVersionEnabled { key: key_id(key), version, enabled }
+            }
             Action::Revoke(token) => Command::RevokeToken { token: token_id(token) },
             Action::BindSelf => {
                 let subject = Subject::Principal(ADMIN);
@@ -350,12 +415,65 @@ pub fn key_id(key: KeyNo) -> KeyId {
     KeyId(Uuid::from_u128(0x4e_0000 + u128::from(key)))
 }
 
+/// The instance `default`.
+const INSTANCE: InstanceId = InstanceId(Uuid::from_u128(0x1_5000));
+
+/// The id of a short-lived key.
+pub fn short_id(key: KeyNo) -> KeyId {
+    KeyId(Uuid::from_u128(0x5e_0000 + u128::from(key)))
+}
+
+fn instance_of(windows: &Windows) -> InstanceId {
+    InstanceId(Uuid::from_u128(0x1_5001 + u128::from(windows.grace_ms)))
+}
+
+fn create(key: KeyId, instance: InstanceId, alias: String) -> Command {
+    Command::CreateKey(CreateKey {
+        key,
+        instance,
+        ring: instance.default_ring(),
+        alias: Some(alias),
+        algorithm: Algorithm::Aes256GcmSiv,
+        description: String::new(),
+        labels: BTreeMap::new(),
+        expires_at_ms: None,
+        rotate_every_ms: None,
+        material: material(),
+    })
+}
+
+fn command_of_short(number: KeyNo, what: Short) -> Command {
+    let (key, resource) = (short_id(number), "sim://protected".to_owned());
+    match what {
+        Short::Create => create(key, instance_of(windows(number)), format!("short-{number}")),
+        Short::Enable => Command::EnableKey { key },
+        Short::Register => Command::RegisterResource(RegisterResource {
+            key,
+            resource,
+            description: String::new(),
+            prevent_deletion: true,
+        }),
+        Short::Unregister => Command::UnregisterResource { key, resource },
+        Short::Delete(force) => Command::DeleteKey { key, force },
+        Short::Cancel => Command::CancelDeletion { key },
+        Short::DeleteNow => Command::DeleteNow { key },
+        Short::Restore => Command::RestoreKey { key },
+        Short::Purge => Command::PurgeKey { key },
+        other => panic!("{other:?} is no change"),
+    }
+}
+
 fn token_id(token: TokenNo) -> TokenId {
     TokenId(Uuid::from_u128(0x70_0000 + u128::from(token)))
 }
 
 fn admin() -> Caller {
     Caller::Principal { principal: ADMIN, credential: CredentialRef::Token(ADMIN_TOKEN) }
+}
+
+/// Somebody who may purge.
+fn guest() -> Caller {
+    Caller::Principal { principal: GUEST, credential: CredentialRef::Token(token_id(TOKENS - 1)) }
 }
 
 fn init() -> Command {
@@ -373,6 +491,7 @@ fn init() -> Command {
             token_hash: [1; 32],
             ttl_ms: Some(YEAR_MS),
         },
+        instance: INSTANCE,
     }))
 }
 
@@ -389,6 +508,27 @@ fn create_token(token: TokenNo) -> Command {
 
 fn material() -> WrappedMaterial {
     WrappedMaterial { generation: 1, wrapped: vec![0xab; 48] }
+}
+
+fn shown(state: KeyState) -> history::State {
+    match state {
+        KeyState::Enabled => history::State::Enabled,
+        KeyState::Disabled | KeyState::Deactivated => history::State::Disabled,
+        KeyState::PendingDeletion => history::State::PendingDeletion,
+        KeyState::Destroyed => history::State::Destroyed,
+    }
+}
+
+fn off(versions: &[VersionRecord]) -> history::Versions {
+    versions.iter().filter(|version| !version.enabled).map(|version| version.version).collect()
+}
+
+/// The state of a key after a change.
+fn after(applied: &Applied) -> history::State {
+    match &applied.outcome {
+        outcome::Outcome::Done(outcome::Effect::Key { state, .. }) => shown(*state),
+        _ => history::State::Purged,
+    }
 }
 
 fn answer(applied: &Applied) -> Outcome {
@@ -438,7 +578,7 @@ pub fn last_audit(records: &MemoryRecords) -> u64 {
 pub fn change_key(records: &mut MemoryRecords, id: KeyId, change: impl FnOnce(&mut KeyRecord)) {
     let mut key = State(records).key(id).unwrap();
     change(&mut key);
-    StateMut(records).put_key(&key);
+    records.put(Table::Keys, id.bytes(), codec::encode(&key));
 }
 
 /// Changes the seal behind everybody's back.
@@ -453,6 +593,18 @@ pub fn change_machine(records: &mut MemoryRecords, change: impl FnOnce(&mut Mach
     let mut machine = State(records).machine();
     change(&mut machine);
     StateMut(records).put_machine(&machine);
+}
+
+/// Changes a version behind everybody's back.
+pub fn change_version(
+    records: &mut MemoryRecords,
+    id: KeyId,
+    version: u32,
+    change: impl FnOnce(&mut VersionRecord),
+) {
+    let mut record = State(records).version(id, version).unwrap();
+    change(&mut record);
+    StateMut(records).put_version(id, &record);
 }
 
 /// Takes a key away, and leaves its versions.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::testing::{STEP, Script, change_audit, last_audit};
 use super::*;
-use crate::sim::history::{Action, Outcome};
+use crate::sim::history::{Action, Answer, Outcome, Short, State};
 
 /// A small run in which nothing goes wrong and each operation meets the one before it.
 fn script() -> Script {
@@ -10,7 +10,9 @@ fn script() -> Script {
     script.mutate(Action::Create(0));
     script.mutate(Action::Create(1));
     for key in [0, 1] {
-        for action in [Action::Update(key), Action::Rotate(key), Action::Disable(key)] {
+        let deletion = [Action::Delete(key), Action::Cancel(key), Action::Enable(key)];
+        let changes = [Action::Update(key), Action::Rotate(key), Action::Switch(key, 1, false)];
+        for action in changes.into_iter().chain(deletion).chain([Action::Disable(key)]) {
             script.mutate(action);
             script.get(key);
         }
@@ -52,7 +54,7 @@ fn every_invariant_has_a_name_of_its_own() {
 #[test]
 fn every_invariant_is_asked() {
     type Break = fn(&mut Evidence);
-    let breaks: [(&str, Break); 12] = [
+    let breaks: [(&str, Break); 13] = [
         (nobody_dies::NAME, |evidence| evidence.panics.push("a panic".to_owned())),
         (acknowledged::NAME, |evidence| evidence.ends.clear()),
         (one_effect::NAME, |evidence| {
@@ -60,6 +62,16 @@ fn every_invariant_is_asked() {
         }),
         (versions_contiguous::NAME, |evidence| {
             testing::drop_version(&mut evidence.ends[0].records, testing::key_id(0), 1);
+        }),
+        (deletion::NAME, |evidence| {
+            let action = Action::Short(0, Short::Purge);
+            let purged = Answer { state: State::Purged, ..Answer::default() };
+            let all = &mut evidence.history.operations;
+            let first = Operation { action, outcome: Outcome::Done(purged), ..all[0].clone() };
+            let action = Action::Short(0, Short::Get);
+            let invoked = first.returned + 1;
+            let last = Operation { action, invoked, returned: invoked, ..first.clone() };
+            all.extend([first, last]);
         }),
         (digests_equal::NAME, |evidence| evidence.ends[0].digest = Some("00".to_owned())),
         (audit_chain::NAME, |evidence| {
@@ -98,7 +110,7 @@ fn every_invariant_is_asked() {
 fn the_checker_is_asked_with_the_order_of_the_log() {
     let mut script = script();
     script.get(0);
-    script.last_answer().index -= 10;
+    script.last_answer().index -= 20;
     let names = names(&overlapping(script.evidence()));
     assert_eq!(names, [checker::version_oracle::INVARIANT].into());
 }

@@ -4,10 +4,10 @@ use conclave_core::ids::KeyId;
 use conclave_proto::v1;
 use uuid::Uuid;
 
-use super::setup::bind_manager;
+use super::setup::bind;
 use super::{Ciphertext, Client, KEPT, Workload};
 use crate::sim::cluster::Reply;
-use crate::sim::history::{Action, Answer, KeyNo};
+use crate::sim::history::{Action, Answer, KeyNo, State};
 
 /// A reply as far as a history tells of it.
 pub(super) type Told = Reply<Answer>;
@@ -37,6 +37,9 @@ impl Client {
 
     /// One attempt of a mutation.
     pub(super) async fn send(&mut self, node: u32, action: Action, request: Uuid) -> Told {
+        if let Action::Short(key, what) = action {
+            return self.send_short(node, key, what, request).await;
+        }
         let request_id = request.to_string();
         let of_key = |key| v1::KeyRequest { request_id: request_id.clone(), key: alias(key) };
         let Workload { worker, admin, guests, .. } = &self.workload;
@@ -58,6 +61,17 @@ impl Client {
                 };
                 worker.update_key(node, update).await
             }
+            Action::Delete(key) => {
+                let key = alias(key);
+                let delete = v1::DeleteKeyRequest { request_id, key, force: false };
+                worker.delete_key(node, delete).await
+            }
+            Action::Cancel(key) => worker.cancel_deletion(node, of_key(key)).await,
+            Action::Switch(key, version, enabled) => {
+                let key = alias(key);
+                let switch = v1::SetVersionEnabledRequest { request_id, key, version, enabled };
+                worker.set_version_enabled(node, switch).await
+            }
             Action::Revoke(token) => {
                 let token_id = guests[token as usize].id.clone();
                 let revoke = v1::RevokeTokenRequest { request_id, token_id };
@@ -66,7 +80,7 @@ impl Client {
                 });
             }
             Action::BindSelf => {
-                let bind = bind_manager(request_id, "admin");
+                let bind = bind(request_id, "Manager", "admin");
                 return indexed(admin.bind_role(node, bind).await, |answer| {
                     (answer.log_index, answer.replayed)
                 });
@@ -105,13 +119,27 @@ pub(super) fn alias(key: KeyNo) -> String {
 }
 
 pub(super) fn told(answer: &v1::KeyAnswer) -> Answer {
-    let key = answer.key.clone().unwrap_or_default();
+    let key = answer.key.as_ref();
+    let versions = key.into_iter().flat_map(|key| &key.versions);
     Answer {
         index: answer.log_index,
-        version: key.primary_version,
-        enabled: key.state() == v1::KeyState::Enabled,
-        revision: key.revision,
+        version: key.map_or(0, |key| key.primary_version),
+        state: key.map_or(State::Purged, |key| state(key.state())),
+        off: versions.filter(|version| !version.enabled).map(|version| version.version).collect(),
+        revision: key.map_or(0, |key| key.revision),
         replayed: answer.replayed,
+    }
+}
+
+/// A state that no key of a run can be in counts as one without use.
+fn state(state: v1::KeyState) -> State {
+    match state {
+        v1::KeyState::Enabled => State::Enabled,
+        v1::KeyState::PendingDeletion => State::PendingDeletion,
+        v1::KeyState::Destroyed => State::Destroyed,
+        v1::KeyState::Disabled | v1::KeyState::Deactivated | v1::KeyState::Unspecified => {
+            State::Disabled
+        }
     }
 }
 

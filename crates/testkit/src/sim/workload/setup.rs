@@ -7,6 +7,7 @@ use super::uuid;
 use crate::Dice;
 use crate::sim::caller::Caller;
 use crate::sim::cluster::Reply;
+use crate::sim::short::Windows;
 
 /// The steps before a run, none of which can fail.
 pub(super) struct Setup<'a> {
@@ -15,8 +16,8 @@ pub(super) struct Setup<'a> {
 }
 
 impl Setup<'_> {
-    /// A principal that may use and manage keys, with a token.
-    pub(super) async fn principal(&mut self, name: &str) -> v1::CreateTokenAnswer {
+    /// A principal with this role, with a token.
+    pub(super) async fn principal(&mut self, name: &str, role: &str) -> v1::CreateTokenAnswer {
         let request_id = self.request_id();
         let principal = v1::CreatePrincipalRequest {
             request_id,
@@ -24,7 +25,7 @@ impl Setup<'_> {
             cert_san: String::new(),
         };
         expect(self.admin.create_principal(1, principal).await);
-        let binding = bind_manager(self.request_id(), name);
+        let binding = bind(self.request_id(), role, name);
         expect(self.admin.bind_role(1, binding).await);
         let token = v1::CreateTokenRequest {
             request_id: self.request_id(),
@@ -34,15 +35,25 @@ impl Setup<'_> {
         expect(self.admin.create_token(1, token).await)
     }
 
+    /// An instance of short-lived keys.
+    pub(super) async fn instance(&mut self, windows: &Windows) {
+        let instance = v1::CreateInstanceRequest {
+            request_id: self.request_id(),
+            name: windows.instance.to_owned(),
+            policy: Some(windows.policy()),
+        };
+        expect(self.admin.create_instance(1, instance).await);
+    }
+
     pub(super) fn request_id(&mut self) -> String {
         uuid(self.dice).to_string()
     }
 }
 
-pub(super) fn bind_manager(request_id: String, name: &str) -> v1::BindRoleRequest {
+pub(super) fn bind(request_id: String, role: &str, name: &str) -> v1::BindRoleRequest {
     v1::BindRoleRequest {
         request_id,
-        role: "Manager".to_owned(),
+        role: role.to_owned(),
         subject: Some(Subject::Principal(name.to_owned())),
         ..v1::BindRoleRequest::default()
     }

@@ -6,12 +6,12 @@ use conclave_core::command::{
 };
 use conclave_core::digest::StateDigest;
 use conclave_core::ids::{
-    CeremonyId, KeyId, KeyspaceId, MemberId, PrincipalId, RequestId, TokenId,
+    CeremonyId, InstanceId, KeyId, KeyspaceId, MemberId, PrincipalId, RequestId, TokenId,
 };
-use conclave_core::lifecycle::{self, KeyAction, KeyState as CoreState};
+use conclave_core::lifecycle::{self, DeletionPolicy, KeyAction, KeyState as CoreState, Situation};
 use conclave_core::outcome::{Effect, Outcome as CoreOutcome};
 use conclave_core::records::MemoryRecords;
-use conclave_core::state::State;
+use conclave_core::state::State as CoreStateOf;
 use uuid::Uuid;
 
 use super::*;
@@ -22,6 +22,7 @@ const ADMIN: PrincipalId = PrincipalId(Uuid::from_u128(2));
 const TOKEN: TokenId = TokenId(Uuid::from_u128(3));
 const CEREMONY: CeremonyId = CeremonyId(Uuid::from_u128(4));
 const KEYSPACE: KeyspaceId = KeyspaceId(Uuid::from_u128(5));
+const INSTANCE: InstanceId = InstanceId(Uuid::from_u128(6));
 
 /// The state machine as it ships, unsealed.
 struct Core {
@@ -49,6 +50,7 @@ impl Core {
             check_value: vec![1],
             wrapping_key: WrappedWrappingKey { generation: 1, wrapped: vec![1] },
             admin,
+            instance: INSTANCE,
         };
         let share = RecordShare {
             ceremony: CEREMONY,
@@ -70,7 +72,7 @@ impl Core {
         let request = RequestId(Uuid::from_u128(self.index.into()));
         let proposal =
             Proposal { caller, request, request_digest: [0; 32], seen_index: None, command };
-        let entry = Entry { stamp: Stamp { at_ms: 1 }, proposal };
+        let entry = Entry { stamp: Stamp::at(1), proposal };
         let (applied, _) = apply(&mut self.records, &mut self.digest, self.index, &entry);
         match applied.outcome {
             CoreOutcome::Done(effect) => Ok(effect),
@@ -86,8 +88,14 @@ impl Core {
         let Effect::Key { state, primary_version, revision, .. } = effect else {
             panic!("{action:?} came to {effect:?}");
         };
-        let enabled = state == CoreState::Enabled;
-        Ok(KeyFacts { enabled, primary: primary_version, revision })
+        let versions = CoreStateOf(&self.records).versions(KEY);
+        let off = versions.iter().filter(|version| !version.enabled);
+        Ok(KeyFacts {
+            state: shown(state),
+            primary: primary_version,
+            revision,
+            off: off.map(|version| version.version).collect(),
+        })
     }
 
     fn command(&self, action: Action) -> Command {
@@ -95,38 +103,69 @@ impl Core {
         match action {
             Action::Create(_) => Command::CreateKey(CreateKey {
                 key: KEY,
+                instance: INSTANCE,
+                ring: INSTANCE.default_ring(),
                 alias: Some("orders".to_owned()),
                 algorithm: Algorithm::Aes256GcmSiv,
                 description: String::new(),
                 labels: Default::default(),
+                expires_at_ms: None,
+                rotate_every_ms: None,
                 material,
             }),
             Action::Enable(_) => Command::EnableKey { key: KEY },
             Action::Disable(_) => Command::DisableKey { key: KEY },
             Action::Rotate(_) => {
-                let present = State(&self.records).key(KEY).map_or(0, |key| key.primary_version);
+                let present =
+                    CoreStateOf(&self.records).key(KEY).map_or(0, |key| key.primary_version);
                 Command::RotateKey(RotateKey { key: KEY, version: present + 1, material })
+            }
+            Action::Delete(_) => Command::DeleteKey { key: KEY, force: false },
+            Action::Cancel(_) => Command::CancelDeletion { key: KEY },
+            Action::Switch(_, version, enabled) => {
+                Command::SetVersionEnabled { key: KEY, version, enabled }
             }
             _ => Command::UpdateKey(UpdateKey {
                 key: KEY,
                 description: Some("text".to_owned()),
                 set_labels: Default::default(),
                 remove_labels: Vec::new(),
+                ring: None,
             }),
         }
     }
 }
 
+fn shown(state: CoreState) -> State {
+    match state {
+        CoreState::Enabled => State::Enabled,
+        CoreState::Disabled => State::Disabled,
+        CoreState::PendingDeletion => State::PendingDeletion,
+        other => panic!("no action leads to {other}"),
+    }
+}
+
+/// Any change; rotations are frequent, so that walks meet the limit.
+fn any_change(dice: &mut Dice) -> Action {
+    let changes = [Action::Create, Action::Enable, Action::Disable, Action::Update];
+    let deletion = [Action::Delete, Action::Cancel];
+    match dice.below(16) {
+        number @ 0..8 => changes[number as usize / 2](0),
+        8 => deletion[dice.below(2) as usize](0),
+        9 => Action::Cancel(0),
+        10 => Action::Switch(0, dice.below(7) as u32, dice.chance(50)),
+        _ => Action::Rotate(0),
+    }
+}
+
 #[test]
 fn changes_are_what_the_state_machine_makes_of_them() {
-    let changes = [Action::Create, Action::Enable, Action::Disable, Action::Update, Action::Rotate];
     for seed in 0..10 {
         let mut dice = Dice::new(seed);
         let mut core = Core::unsealed();
         let mut state = KeyModel::initial();
-        for _ in 0..700 {
-            // Rotations are frequent, so that each walk meets the limit.
-            let action = changes[dice.below(8).min(4) as usize](0);
+        for _ in 0..2_500 {
+            let action = any_change(&mut dice);
             let real = core.change(action);
             match ask(state, action) {
                 Ok(after) => assert_eq!(real.ok(), after, "seed {seed}: {action:?} of {state:?}"),
@@ -146,17 +185,24 @@ fn changes_are_what_the_state_machine_makes_of_them() {
 
 #[test]
 fn uses_are_allowed_where_the_lifecycle_allows_them() {
-    for (enabled, core) in [(true, CoreState::Enabled), (false, CoreState::Disabled)] {
-        let state = Some(KeyFacts { enabled, primary: 3, revision: 9 });
+    for core in [CoreState::Enabled, CoreState::Disabled, CoreState::PendingDeletion] {
+        let off = Versions::default().set(2, true);
+        let facts = KeyFacts { state: shown(core), primary: 3, revision: 9, off };
+        let state = Some(facts);
         let uses = [
             (Action::Encrypt(0), KeyAction::Encrypt),
             (Action::Decrypt(0, 1), KeyAction::Decrypt),
             (Action::Decrypt(0, 3), KeyAction::Decrypt),
         ];
         for (action, asked) in uses {
-            let allowed = lifecycle::transition(core, asked).map(|_| state);
-            assert_eq!(ask(state, action), allowed.ok_or("KEY_STATE"), "{action:?} of {core}");
+            let at = Situation { state: core, expired: false, asked_from: core };
+            let allowed = lifecycle::transition(&DeletionPolicy::default(), at, asked);
+            let allowed = allowed.map(|_| state).map_err(|_| "KEY_STATE");
+            assert_eq!(ask(state, action), allowed, "{action:?} of {core}");
         }
+        let is_usable = core == CoreState::Enabled;
+        let refused = if is_usable { "VERSION_STATE" } else { "KEY_STATE" };
+        assert_eq!(ask(state, Action::Decrypt(0, 2)), Err(refused), "{core}");
         for version in [0, 4] {
             let action = Action::Decrypt(0, version);
             assert_eq!(ask(state, action), Err("CIPHERTEXT_INVALID"), "{action:?} of {core}");
@@ -167,10 +213,14 @@ fn uses_are_allowed_where_the_lifecycle_allows_them() {
 
 #[test]
 fn an_answer_fits_its_state_and_no_other() {
-    let state = Some(KeyFacts { enabled: true, primary: 3, revision: 9 });
+    let facts =
+        KeyFacts { state: State::Enabled, primary: 3, revision: 9, off: Versions::default() };
+    let state = Some(facts);
     let answer = |version, enabled, revision| {
-        Outcome::Done(Answer { version, enabled, revision, ..Answer::default() })
+        let state = if enabled { State::Enabled } else { State::Disabled };
+        Outcome::Done(Answer { version, state, revision, ..Answer::default() })
     };
+    let without_1 = Versions::default().set(1, true);
     let refused = |reason: &str| Outcome::Refused(reason.to_owned());
     let table = [
         (Action::Encrypt(0), answer(3, false, 0), true),
@@ -184,7 +234,25 @@ fn an_answer_fits_its_state_and_no_other() {
         (Action::Get(0), answer(2, true, 9), false),
         (Action::Get(0), answer(3, false, 9), false),
         (Action::Get(0), answer(3, true, 8), false),
+        (
+            Action::Get(0),
+            Outcome::Done(Answer {
+                version: 3,
+                state: State::Enabled,
+                revision: 9,
+                off: without_1,
+                ..Answer::default()
+            }),
+            false,
+        ),
         (Action::Get(0), refused("NOT_FOUND"), false),
+        (Action::Cancel(0), refused("KEY_STATE"), true),
+        (Action::Delete(0), refused("KEY_STATE"), false),
+        (Action::Switch(0, 1, true), refused("VERSION_STATE"), true),
+        (Action::Switch(0, 3, false), refused("VERSION_STATE"), true),
+        (Action::Switch(0, 2, false), refused("VERSION_STATE"), false),
+        (Action::Switch(0, 4, true), refused("NOT_FOUND"), true),
+        (Action::Switch(0, 3, true), refused("NOT_FOUND"), false),
         (Action::Enable(0), refused("KEY_STATE"), true),
         (Action::Create(0), refused("ALREADY_EXISTS"), true),
         (Action::Rotate(0), refused("VERSION_LIMIT"), false),
@@ -195,7 +263,7 @@ fn an_answer_fits_its_state_and_no_other() {
         assert_eq!(KeyModel::step(&state, &op), fits.then_some(state), "{op:?}");
     }
     // A change is rendered from a later state: what else its answer shows does not count.
-    let rotated = Some(KeyFacts { enabled: true, primary: 4, revision: 10 });
+    let rotated = Some(KeyFacts { primary: 4, revision: 10, ..facts });
     assert_eq!(KeyModel::step(&state, &(Action::Rotate(0), answer(9, false, 99))), Some(rotated));
     assert_eq!(KeyModel::step(&state, &(Action::Rotate(0), Outcome::Unknown)), Some(rotated));
 }
@@ -203,14 +271,13 @@ fn an_answer_fits_its_state_and_no_other() {
 /// What the search is told is past must be past, or it would call a right history a violation.
 #[test]
 fn what_is_past_never_comes_again() {
-    let changes = [Action::Create, Action::Enable, Action::Disable, Action::Update, Action::Rotate];
     let mut past = 0;
     for seed in 0..300 {
         let mut dice = Dice::new(seed);
         let op = any_observation(&mut dice);
         let (mut state, mut floor) = (KeyModel::initial(), KeyModel::floor(&KeyModel::initial()));
         for _ in 0..20 {
-            let done = (changes[dice.below(5) as usize](0), Outcome::Done(Answer::default()));
+            let done = (any_change(&mut dice), Outcome::Done(Answer::default()));
             if let Some(after) = KeyModel::step(&state, &done) {
                 state = after;
                 KeyModel::raise(&mut floor, &done);
@@ -229,12 +296,13 @@ fn any_observation(dice: &mut Dice) -> (Action, Outcome) {
     let version = 1 + dice.below(5) as u32;
     let answer = Answer {
         version,
-        enabled: dice.chance(50),
+        state: if dice.chance(50) { State::Enabled } else { State::Disabled },
         revision: 1 + dice.below(10),
         ..Answer::default()
     };
     let refused = |reason: &str| Outcome::Refused(reason.to_owned());
-    match dice.below(6) {
+    match dice.below(7) {
+        6 => (Action::Switch(0, version, true), refused("NOT_FOUND")),
         0 => (Action::Encrypt(0), Outcome::Done(answer)),
         1 => (Action::Get(0), Outcome::Done(answer)),
         2 => (Action::Create(0), Outcome::Done(answer)),

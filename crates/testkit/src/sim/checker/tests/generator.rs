@@ -234,10 +234,14 @@ impl World {
 
     /// Mostly versions that there are, and sometimes the one after.
     fn with_version(&self, dice: &mut Dice, action: Action) -> Action {
-        let Action::Decrypt(key, _) = action else { return action };
+        let (Action::Decrypt(key, _) | Action::Switch(key, ..)) = action else { return action };
         let versions = self.key(key).map_or(1, |key| key.primary);
         let after = u64::from(dice.chance(10));
-        Action::Decrypt(key, 1 + dice.below(u64::from(versions) + after) as u32)
+        let version = 1 + dice.below(u64::from(versions) + after) as u32;
+        match action {
+            Action::Switch(_, _, on) => Action::Switch(key, version, on),
+            _ => Action::Decrypt(key, version),
+        }
     }
 
     /// What comes of it, and whether a key has changed.
@@ -278,7 +282,8 @@ pub fn answer_of(action: Action, state: KeyState) -> Answer {
         Action::Decrypt(_, version) => Answer { version, ..Answer::default() },
         Action::Get(_) => Answer {
             version: key.primary,
-            enabled: key.enabled,
+            state: key.state,
+            off: key.off,
             revision: key.revision,
             ..Answer::default()
         },
@@ -292,9 +297,12 @@ pub fn any_action(dice: &mut Dice, keys: u32) -> Action {
         0..2 => Action::Create(key),
         2..16 => Action::Enable(key),
         16..28 => Action::Disable(key),
-        28..40 => Action::Rotate(key),
-        40..52 => Action::Update(key),
-        52..68 => Action::Get(key),
+        28..36 => Action::Rotate(key),
+        36..45 => Action::Update(key),
+        45..47 => Action::Delete(key),
+        47..52 => Action::Cancel(key),
+        52..56 => Action::Switch(key, 1, dice.chance(40)),
+        56..68 => Action::Get(key),
         68..86 => Action::Encrypt(key),
         _ => Action::Decrypt(key, 1),
     }

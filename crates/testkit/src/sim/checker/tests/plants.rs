@@ -3,9 +3,9 @@
 
 use super::generator::{Run, START, answer_of};
 use crate::Dice;
-use crate::sim::checker::key_model::KeyState;
+use crate::sim::checker::key_model::{KeyFacts, KeyState};
 use crate::sim::checker::version_oracle::Effect;
-use crate::sim::history::{Action, Answer, KeyNo, Operation, Outcome, TokenNo};
+use crate::sim::history::{Action, Answer, KeyNo, Operation, Outcome, State, TokenNo};
 use crate::sim::trace::Micros;
 
 /// Who must see it.
@@ -30,8 +30,12 @@ pub struct Site {
     pub key: KeyNo,
 }
 
-pub const PLANTS: [Plant; 23] = [
+pub const PLANTS: [Plant; 27] = [
     Plant { name: "use after a disable", seen: Seen::Both, plant: use_after_disable },
+    Plant { name: "use after a deletion", seen: Seen::Both, plant: use_after_delete },
+    Plant { name: "use after a cancel", seen: Seen::Both, plant: use_after_cancel },
+    Plant { name: "version that is off used", seen: Seen::Both, plant: version_off_used },
+    Plant { name: "version never off", seen: Seen::Both, plant: version_never_off },
     Plant { name: "no enable after a disable", seen: Seen::Both, plant: not_enabled_again },
     Plant { name: "refused though enabled", seen: Seen::Both, plant: refused_though_enabled },
     Plant { name: "stale primary", seen: Seen::Both, plant: stale_primary },
@@ -57,21 +61,59 @@ pub const PLANTS: [Plant; 23] = [
 ];
 
 fn use_after_disable(site: &mut Site) -> bool {
-    let Some((window, state)) = site.window(is_disable, is_enable) else { return false };
+    use_after(site, is_disable)
+}
+
+fn use_after_delete(site: &mut Site) -> bool {
+    use_after(site, is_delete)
+}
+
+/// What was taken back is not enabled by that.
+fn use_after_cancel(site: &mut Site) -> bool {
+    use_after(site, |action| matches!(action, Action::Cancel(_)))
+}
+
+fn use_after(site: &mut Site, stop: fn(Action) -> bool) -> bool {
+    let Some((window, state)) = site.window(stop, is_enable) else { return false };
     let action = site.any_use(state);
     site.add(action, window, Outcome::Done(answer_of(action, state)));
     true
 }
 
+fn version_off_used(site: &mut Site) -> bool {
+    let is_off = |action| matches!(action, Action::Switch(_, _, false));
+    let is_on = |action| matches!(action, Action::Switch(_, _, true));
+    let Some((window, Some(key))) = site.window(is_off, is_on) else { return false };
+    let off: Vec<u32> = key.off.numbers().collect();
+    let version = site.pick(&off);
+    site.add(Action::Decrypt(site.key, version), window, used(version));
+    true
+}
+
+fn version_never_off(site: &mut Site) -> bool {
+    let Some(after) = site.some_return(|action| matches!(action, Action::Create(_))) else {
+        return false;
+    };
+    let interval = site.at(after);
+    let is_off = |action| matches!(action, Action::Switch(_, _, false));
+    if site.possible_until(interval.1, is_off) > 0 {
+        return false;
+    }
+    site.add(Action::Decrypt(site.key, 1), interval, refused("VERSION_STATE"));
+    true
+}
+
 fn not_enabled_again(site: &mut Site) -> bool {
-    let Some((window, _)) = site.window(is_disable, is_enable) else { return false };
+    let ends = |action| is_enable(action) || is_delete(action);
+    let Some((window, _)) = site.window(is_disable, ends) else { return false };
     site.add(Action::Enable(site.key), window, refused("KEY_STATE"));
     true
 }
 
 fn refused_though_enabled(site: &mut Site) -> bool {
     let starts = |action| is_enable(action) || matches!(action, Action::Create(_));
-    let Some((window, _)) = site.window(starts, is_disable) else { return false };
+    let ends = |action| is_disable(action) || is_delete(action);
+    let Some((window, _)) = site.window(starts, ends) else { return false };
     let actions = [Action::Encrypt, Action::Disable, Action::Rotate, |key| Action::Decrypt(key, 1)];
     let action = site.pick(&actions)(site.key);
     site.add(action, window, refused("KEY_STATE"));
@@ -187,7 +229,8 @@ fn effect_of_refused(site: &mut Site) -> bool {
 /// While a rotation is under way, one client sees its effect, and then another one does not.
 fn back_in_time(site: &mut Site) -> bool {
     let states = site.run.states(site.key);
-    let Some(key) = states[states.len() - 1].filter(|key| key.enabled) else { return false };
+    let is_enabled = |key: &KeyFacts| key.state == State::Enabled;
+    let Some(key) = states[states.len() - 1].filter(is_enabled) else { return false };
     if site.has_unknown_changes() {
         return false;
     }
@@ -308,6 +351,10 @@ fn good_token_rejected(site: &mut Site) -> bool {
 
 fn is_enable(action: Action) -> bool {
     matches!(action, Action::Enable(_))
+}
+
+fn is_delete(action: Action) -> bool {
+    matches!(action, Action::Delete(_))
 }
 
 fn is_disable(action: Action) -> bool {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sim::history::Answer;
+use crate::sim::history::{Answer, State};
 use conclave_core::ids::{KeyId, PrincipalId, RequestId};
 
 /// Operations by client, one after the other in the order of their return.
@@ -126,7 +126,13 @@ fn what_nobody_was_told_of_has_an_open_end() {
 
 #[test]
 fn a_read_is_of_the_index_that_it_names() {
-    let read = |index| Answer { index, version: 1, enabled: true, revision: 2, replayed: false };
+    let read = |index| Answer {
+        index,
+        version: 1,
+        state: State::Enabled,
+        revision: 2,
+        ..Answer::default()
+    };
     for (index, told) in [
         (12, "at log index 12 the key was at revision 1"),
         (13, ""),
@@ -201,10 +207,18 @@ fn an_effect_is_what_the_audit_chain_says() {
         ("DisableKey", effect(Action::Disable(3))),
         ("RotateKey", effect(Action::Rotate(3))),
         ("UpdateKey", effect(Action::Update(3))),
+        ("DeleteKey", effect(Action::Delete(3))),
+        ("CancelDeletion", effect(Action::Cancel(3))),
+        // Nobody has asked for it.
+        ("SetVersionEnabled", effect(Action::Switch(3, 0, false))),
         ("RevokeToken", None),
     ];
     for (name, expected) in table {
-        assert_eq!(Effect::of(&record(name, None), 3), expected, "{name}");
-        assert_eq!(Effect::of(&record(name, Some("KEY_STATE")), 3), None, "{name} refused");
+        let asked = Some(Action::Update(3));
+        assert_eq!(Effect::of(&record(name, None), 3, asked), expected, "{name}");
+        assert_eq!(Effect::of(&record(name, Some("KEY_STATE")), 3, asked), None, "{name} refused");
     }
+    let switch = Action::Switch(3, 2, true);
+    let of_switch = Effect::of(&record("SetVersionEnabled", None), 3, Some(switch));
+    assert_eq!(of_switch, effect(switch));
 }

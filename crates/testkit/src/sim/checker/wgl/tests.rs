@@ -1,6 +1,6 @@
 use super::*;
 use crate::sim::checker::key_model::KeyModel;
-use crate::sim::history::{Action, Answer, Outcome};
+use crate::sim::history::{Action, Answer, Outcome, State};
 
 /// A register of a number, and a counter of its writes: order shows.
 struct Register;
@@ -172,7 +172,7 @@ fn how_it_was_reached_is_part_of_what_was_seen() {
         returned,
         rank: None,
     };
-    let read = Answer { version: 1, enabled: true, revision: 3, ..Answer::default() };
+    let read = Answer { version: 1, state: State::Enabled, revision: 3, ..Answer::default() };
     let calls = [
         key(0, Some(1), Action::Create(0), done(Answer::default())),
         key(2, None, Action::Disable(0), Outcome::Unknown),

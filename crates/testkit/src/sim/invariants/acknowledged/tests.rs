@@ -1,6 +1,7 @@
 use conclave_core::records::MemoryRecords;
 
 use super::*;
+use crate::sim::history::Short;
 use crate::sim::invariants::testing::{
     Script, change_audit, change_key, drop_key, drop_version, key_id, last_audit, unrevoke,
 };
@@ -62,6 +63,10 @@ fn a_command_that_is_nowhere_is_lost() {
         Action::Disable(0),
         Action::Rotate(0),
         Action::Update(0),
+        Action::Delete(0),
+        Action::Cancel(0),
+        Action::Switch(0, 1, false),
+        Action::Short(0, Short::Delete(true)),
         Action::Revoke(0),
         Action::BindSelf,
         Action::Seal,

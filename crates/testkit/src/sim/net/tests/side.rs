@@ -93,7 +93,7 @@ impl Handler for Side {
             if *self.refuses.lock().unwrap() {
                 return Ok(Answer::Proposed(Proposed::NotEntered));
             }
-            Ok(Answer::ReadIndex(Barrier { index: number, time_ms: 0 }))
+            Ok(Answer::ReadIndex(Barrier { index: number, time: Default::default() }))
         })
     }
 
