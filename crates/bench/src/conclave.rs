@@ -76,12 +76,12 @@ impl Wires {
         echo.call(0).await.is_ok()
     }
 
-    fn channel(&self, place: Where, slot: usize) -> Channel {
+    pub(crate) fn channel(&self, place: Where, slot: usize) -> Channel {
         let channels = self.of(place);
         channels[slot % channels.len()].clone()
     }
 
-    fn request<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.bearer.clone());
         request.set_timeout(DEADLINE);
@@ -115,7 +115,12 @@ fn read(path: &Path) -> Result<String, Error> {
     })
 }
 
-fn refused(status: &tonic::Status) -> Error {
+/// A time on the wire.
+pub(crate) fn timestamp(time: jiff::Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+}
+
+pub(crate) fn refused(status: &tonic::Status) -> Error {
     Error::from_status(status, "the node")
 }
 

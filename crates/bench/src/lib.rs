@@ -15,6 +15,7 @@ mod conclave;
 mod cpu;
 mod etcd;
 mod fsync;
+pub mod growth;
 mod load;
 mod machine;
 pub mod page;

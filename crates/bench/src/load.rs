@@ -16,7 +16,7 @@ const WARM_UP: Duration = Duration::from_millis(250);
 
 /// Calls under way at most while calls start at fixed times. If there are as many, the next ones wait,
 /// and their waiting counts.
-const MOST_IN_FLIGHT: usize = 256;
+pub(crate) const MOST_IN_FLIGHT: usize = 256;
 
 /// Precision of the latencies: three digits, up to a minute.
 const DIGITS: u8 = 3;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use conclave_bench::growth::{self, Growth};
 use conclave_bench::page::{aim, figure, is_met};
 use conclave_bench::report::Report;
 use conclave_bench::{Options, ROUNDS};
@@ -28,6 +29,10 @@ pub struct BenchArgs {
     /// Only these rows, and what they are compared with
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Instead of the rows: what commands and ticks cost with so many keys against a thousand. The keys
+    /// are created, and stay
+    #[arg(long, value_name = "N", conflicts_with = "only", value_parser = clap::value_parser!(u64).range(2_000..=10_000_000))]
+    keys: Option<u64>,
     /// Where to write the report with all rounds, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -45,19 +50,58 @@ pub(crate) async fn run(args: BenchArgs, globals: &Globals) -> Outcome {
     // Before anything is measured, so that a path that cannot be written costs no time.
     let file = args.json.map(|path| OutFile::create(&path, Existing::Replace)).transpose()?;
     let shown = shown();
-    let measured = conclave_bench::run(&options, |step| shown.set_message(step.to_owned())).await;
-    shown.finish_and_clear();
-    let report = measured.map_err(|error| match error.reason {
+    let tell = |step: &str| shown.set_message(step.to_owned());
+    let failed = |error: conclave_client::Error| match error.reason {
         Reason::InvalidArgument => Failure::Usage(Box::new(error)),
         _ => Failure::Call(Box::new(error)),
-    })?;
-    let json = serde_json::to_value(&report)
-        .map_err(|error| Failure::usage(error.to_string(), "report this"))?;
+    };
+    let (json, text) = match args.keys {
+        Some(keys) => {
+            let growth = growth::run(&options, keys, tell).await.map_err(failed)?;
+            (serde_json::to_value(&growth), growth_text(&growth))
+        }
+        None => {
+            let report = conclave_bench::run(&options, tell).await.map_err(failed)?;
+            (serde_json::to_value(&report), text(&report))
+        }
+    };
+    shown.finish_and_clear();
+    let json = json.map_err(|error| Failure::usage(error.to_string(), "report this"))?;
     if let Some(mut file) = file {
         file.write(format!("{json:#}\n").as_bytes())?;
         file.finish(Existing::Replace)?;
     }
-    Ok(Answer::new(json, text(&report)))
+    Ok(Answer::new(json, text))
+}
+
+fn growth_text(growth: &Growth) -> String {
+    let rows = growth.rows.iter().map(|row| {
+        let verdict = match row.met {
+            Some(true) => " met",
+            Some(false) => " MISSED",
+            None => "",
+        };
+        let aim = row.at_most.map_or_else(String::new, |most| format!("<= {most}{verdict}"));
+        [
+            row.name.clone(),
+            row.unit.clone(),
+            figure(row.few),
+            figure(row.many),
+            figure(row.ratio),
+            aim,
+        ]
+    });
+    format!(
+        "{}, {} cores, {} MiB, {}; commit {}; {} keys, loaded at {}/s\n\n{}",
+        growth.machine.cpu,
+        growth.machine.cores,
+        growth.machine.memory_mib,
+        growth.machine.kernel,
+        growth.commit,
+        growth.keys,
+        figure(growth.loaded_per_s),
+        table(["ROW", "UNIT", "FEW", "MANY", "RATIO", "AIM"], rows)
+    )
 }
 
 /// What is under way, on a terminal only.
