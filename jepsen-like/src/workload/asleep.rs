@@ -8,7 +8,7 @@ use rand::RngExt;
 use rustix::process::Signal;
 
 use super::revocation::{CALL, Keys, Load, Uses, change, leader_seen, must_be_refused};
-use crate::failure::{Result, ensure, require};
+use crate::failure::{Failure, Result, require};
 use crate::history::{History, Op};
 use crate::scale::generator;
 use crate::sdk::{Access, Session};
@@ -77,12 +77,16 @@ async fn one(
     };
     let mut calls = std::pin::pin!(calls);
     let early = match &disabled {
-        Ok(_) => tokio::time::timeout(WRITTEN_AFTER, &mut calls).await.is_ok(),
-        Err(_) => false,
+        Ok(_) => tokio::time::timeout(WRITTEN_AFTER, &mut calls).await.ok(),
+        Err(_) => None,
     };
     signal(node, Signal::CONT)?;
     disabled?;
-    ensure(!early, || format!("node {node} answered while it was stopped"))?;
+    if let Some(ended) = early {
+        // A call that failed says why; one that was answered should not have been.
+        ended.map_err(|failure| failure.context("while it was stopped"))?;
+        return Err(Failure::violation(format!("node {node} answered while it was stopped")));
+    }
     let said = calls.await?;
     uses.rounds += 1;
     for refused in <[[bool; 2]; CONNECTIONS]>::from(said).into_iter().flatten() {
