@@ -4,35 +4,16 @@ mod bindings;
 mod principals;
 mod tokens;
 
-use crate::call::Call;
 use crate::context::Context;
-use conclave_proto::v1;
+use crate::handlers::handlers;
 use conclave_proto::v1::access_server::Access;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
 
 /// See `proto/conclave/v1/access.proto`.
 pub(crate) struct AccessService(pub(crate) Arc<Context>);
 
-/// One handler: read the call, run it, answer.
-macro_rules! handlers {
-    ($($method:ident($request:ident) -> $answer:ident;)*) => {
-        #[tonic::async_trait]
-        impl Access for AccessService {
-            $(
-                async fn $method(
-                    &self,
-                    request: Request<v1::$request>,
-                ) -> Result<Response<v1::$answer>, Status> {
-                    let call = Call::of(&self.0, &request)?;
-                    Ok(Response::new(self.0.$method(&call, request.get_ref()).await?))
-                }
-            )*
-        }
-    };
-}
-
 handlers! {
+    Access for AccessService, get_ref;
     create_principal(CreatePrincipalRequest) -> PrincipalAnswer;
     get_principal(GetPrincipalRequest) -> PrincipalAnswer;
     list_principals(ListPrincipalsRequest) -> ListPrincipalsAnswer;

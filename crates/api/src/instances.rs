@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::digest;
 use crate::error::ApiError;
+use crate::handlers::handlers;
 use crate::moment::On;
 use crate::mutate::{Done, Mutation, unexpected_effect};
 use crate::render;
@@ -21,30 +22,12 @@ use conclave_core::state::State;
 use conclave_proto::v1;
 use conclave_proto::v1::instances_server::Instances;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
 
 /// See `proto/conclave/v1/instances.proto`.
 pub(crate) struct InstancesService(pub(crate) Arc<Context>);
 
-/// One handler: read the call, run it, answer.
-macro_rules! handlers {
-    ($($method:ident($request:ident) -> $answer:ident;)*) => {
-        #[tonic::async_trait]
-        impl Instances for InstancesService {
-            $(
-                async fn $method(
-                    &self,
-                    request: Request<v1::$request>,
-                ) -> Result<Response<v1::$answer>, Status> {
-                    let call = Call::of(&self.0, &request)?;
-                    Ok(Response::new(self.0.$method(&call, request.get_ref()).await?))
-                }
-            )*
-        }
-    };
-}
-
 handlers! {
+    Instances for InstancesService, get_ref;
     create_instance(CreateInstanceRequest) -> InstanceAnswer;
     get_instance(GetInstanceRequest) -> InstanceAnswer;
     list_instances(ListInstancesRequest) -> ListInstancesAnswer;

@@ -4,35 +4,16 @@ mod change;
 mod read;
 mod write;
 
-use crate::call::Call;
 use crate::context::Context;
-use conclave_proto::v1;
+use crate::handlers::handlers;
 use conclave_proto::v1::keys_server::Keys;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
 
 /// See `proto/conclave/v1/keys.proto`.
 pub(crate) struct KeysService(pub(crate) Arc<Context>);
 
-/// One handler: read the call, run it, answer.
-macro_rules! handlers {
-    ($($method:ident($request:ident) -> $answer:ident;)*) => {
-        #[tonic::async_trait]
-        impl Keys for KeysService {
-            $(
-                async fn $method(
-                    &self,
-                    request: Request<v1::$request>,
-                ) -> Result<Response<v1::$answer>, Status> {
-                    let call = Call::of(&self.0, &request)?;
-                    Ok(Response::new(self.0.$method(&call, request.into_inner()).await?))
-                }
-            )*
-        }
-    };
-}
-
 handlers! {
+    Keys for KeysService, into_inner;
     create_key(CreateKeyRequest) -> KeyAnswer;
     get_key(GetKeyRequest) -> KeyAnswer;
     list_keys(ListKeysRequest) -> ListKeysAnswer;

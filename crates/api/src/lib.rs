@@ -28,6 +28,7 @@ mod crypto;
 mod deadline;
 mod decisions;
 mod digest;
+mod handlers;
 mod health;
 mod hot;
 mod instances;
