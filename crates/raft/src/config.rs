@@ -26,8 +26,9 @@ pub struct RaftConfig {
     pub heartbeat: Duration,
     /// Lower end of the election timeout; the upper end is twice as long.
     pub election: Duration,
-    /// Entries after which a snapshot of a small state is built; that of a large one comes later.
-    pub snapshot_after: u64,
+    /// Entries that stay in the log, in memory and on disk, when all are applied: a member that lags
+    /// further is sent a snapshot.
+    pub log_kept: u64,
     /// A random number of this start, chosen by the simulator: seeds the jitter of election timeouts
     /// and tells two starts with the same count apart.
     pub seed: u64,
@@ -55,8 +56,12 @@ impl ClockRate {
     }
 }
 
-/// Entries after which a snapshot of a small state is built, unless a test wants it sooner.
-pub const SNAPSHOT_AFTER: u64 = 10_000;
+/// Entries that stay in the log, unless a test wants fewer: a member that was away for seconds under
+/// full load catches up by entries.
+pub const LOG_KEPT: u64 = 16_000;
+
+/// The log is purged in steps of this part of what is kept: short ones, which hold up no append.
+const PURGES_PER_LOG: u64 = 8;
 
 /// A member of the first membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +111,11 @@ impl RaftConfig {
             election_timeout_max: millis(self.election) * 2,
             install_snapshot_timeout: 60_000,
             max_payload_entries: ENTRIES_PER_APPEND,
-            // Asked for by `watch`, which knows how large the state is.
-            snapshot_policy: SnapshotPolicy::Never,
-            // A follower that lags less than two snapshots catches up by entries.
-            replication_lag_threshold: self.snapshot_after.saturating_mul(2),
-            max_in_snapshot_log_to_keep: self.snapshot_after.min(1_000),
+            // A snapshot is no more than a mark up to where the log may be purged: the state file is
+            // what it stands for, and its bytes are written when a member needs them.
+            snapshot_policy: SnapshotPolicy::LogsSinceLast((self.log_kept / PURGES_PER_LOG).max(1)),
+            max_in_snapshot_log_to_keep: self.log_kept,
+            replication_lag_threshold: self.log_kept.saturating_mul(2),
             enable_pre_vote: Some(true),
             // On by default. A leader that has lost what it had sent and not yet stored would write other
             // entries under the same log ids, and followers would take them for what they have.

@@ -1,7 +1,7 @@
 //! What a member does when another reaches it.
 
 use crate::leadership::Word;
-use crate::machine::receive;
+use crate::machine::{SnapshotData, covered_by_file};
 use crate::node::Inner;
 use crate::transport::{Handler, NotAdmitted};
 use crate::types::{AppendRequest, Raft, Runtime, Vote};
@@ -69,18 +69,17 @@ impl Handler for PeerSide {
             let raft = inner.raft.get().ok_or_else(|| NotAdmitted(STARTING.to_owned()))?;
             let failed = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
             own_vote(&from, &head.vote)?;
-            let receiver = receive(inner.machine.snapshots(), &*inner.seams.spawner)
-                .map_err(|e| failed(&e))?;
+            let receiver = inner.machine.snapshots().receive().map_err(|e| failed(&e))?;
             while let Some(chunk) = chunks.next().await {
                 receiver.write(chunk?).await.map_err(|e| failed(&e))?;
             }
             let arrived = receiver.finish().await.map_err(|e| failed(&e))?;
-            if arrived.meta().map_err(|e| failed(&e))? != head.meta {
+            if covered_by_file(&arrived).map_err(|e| failed(&e))? != head.meta {
                 return Err(NotAdmitted(
                     "the snapshot is not the one it was said to be".to_owned(),
                 ));
             }
-            let snapshot = Snapshot { meta: head.meta, snapshot: arrived };
+            let snapshot = Snapshot { meta: head.meta, snapshot: SnapshotData::File(arrived) };
             raft.install_full_snapshot(head.vote, snapshot).await.map_err(|e| failed(&e))
         })
     }

@@ -29,7 +29,7 @@ mod watch;
 pub mod wire;
 mod witness;
 
-pub use config::{ClockRate, InitialMember, RaftConfig, SNAPSHOT_AFTER, Seams};
+pub use config::{ClockRate, InitialMember, LOG_KEPT, RaftConfig, Seams};
 pub use handler::PeerSide;
 pub use node::{AddLearnerError, RaftNode, StartError};
 pub use start::RunningNode;

@@ -1,6 +1,6 @@
 //! The network as the consensus library sees it, over a [`Transport`].
 
-use crate::machine::SnapshotData;
+use crate::machine::{SnapshotData, Snapshots};
 use crate::transport::{Target, Transport, TransportError};
 use crate::types::{AppendRequest, AppendResponse, StreamResult, TypeConfig, Vote};
 use crate::wire::{Answer, Request, SnapshotHead};
@@ -33,6 +33,7 @@ type RpcError = RPCError<TypeConfig>;
 pub struct Network {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) witness: Arc<Witness>,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -43,6 +44,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             target: target_of(target, node),
             transport: self.transport.clone(),
             witness: self.witness.clone(),
+            snapshots: self.snapshots.clone(),
         }
     }
 }
@@ -57,9 +59,25 @@ pub struct Connection {
     target: Target,
     transport: Arc<dyn Transport>,
     witness: Arc<Witness>,
+    snapshots: Snapshots,
 }
 
 impl Connection {
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, SnapshotData>,
+    ) -> Result<SnapshotResponse<TypeConfig>, TransportError> {
+        let head = SnapshotHead { vote, meta: snapshot.meta };
+        let prepared = self.snapshots.prepare(snapshot.snapshot).await;
+        let out = prepared.map_err(|error| TransportError::NotSent(error.to_string()))?;
+        let file = out.file.clone();
+        let sending = self.transport.snapshot(self.target.clone(), head, file, SNAPSHOT_IDLE);
+        let taken = sending.await?;
+        self.snapshots.forget_written();
+        Ok(taken)
+    }
+
     async fn ask(&self, request: Request, option: &RPCOption) -> Result<Answer, RpcError> {
         match self.transport.call(self.target.clone(), request, option.soft_ttl()).await {
             Ok(Answer::NotNow(why)) => Err(unreachable(why)),
@@ -146,13 +164,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let head = SnapshotHead { vote, meta: snapshot.meta };
-        let file = snapshot.snapshot.file().clone();
-        let sending = self.transport.snapshot(self.target.clone(), head, file, SNAPSHOT_IDLE);
         tokio::select! {
             biased;
-            closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = sending => sent.map_err(|error| {
+            closed = cancel => {
+                self.snapshots.forget_written();
+                Err(StreamingError::Closed(closed))
+            }
+            sent = self.send_snapshot(vote, snapshot) => sent.map_err(|error| {
                 StreamingError::Unreachable(Unreachable::from_string(error))
             }),
         }

@@ -106,7 +106,7 @@ impl RaftNode {
         if config.clock_rate == ClockRate::Real && machine.was_scaled() {
             return Err(StartError::ScaledTime { rate: machine.clock_rate });
         }
-        let snapshots = SnapshotStore::open(seams.disk.clone(), seams.fatal.clone())?;
+        let snapshots = SnapshotStore::open(seams.disk.clone())?;
         let incarnation = join::raise_incarnation(&log).await?;
         let parts = ApplierParts {
             state: state.clone(),
@@ -301,7 +301,8 @@ impl Inner {
     /// Starts the consensus library on the opened storage.
     pub(crate) async fn start_library(&self, transport: Arc<dyn Transport>) -> io::Result<Raft> {
         let library = Arc::new(self.config.library().validate().map_err(io_error)?);
-        let network = Network { transport, witness: self.witness.clone() };
+        let snapshots = self.machine.snapshots().clone();
+        let network = Network { transport, witness: self.witness.clone(), snapshots };
         let store = LogStore::new(self.log.clone(), self.applier.clone(), self.promise.clone());
         let machine = self.machine.clone();
         let starting = Raft::new(self.member_id().0, library, network, store, machine);

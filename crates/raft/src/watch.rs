@@ -24,53 +24,6 @@ const DIGEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The whole state is read this often, and at the start: rot is found before it is needed.
 const SCRUB_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
 
-/// A snapshot writes the whole state. Of a state with at least so many records it comes the later the
-/// more there are …
-const LARGE_STATE: u64 = 20_000;
-/// … one entry for so many, so that the share of each entry in it stays the same …
-const RECORDS_PER_ENTRY: u64 = 2;
-/// … up to this many entries, because those since the last snapshot are kept in memory.
-const MOST_SINCE_SNAPSHOT: u64 = 20_000;
-
-/// When it is time for a snapshot.
-struct SnapshotTurn {
-    /// Entries since the last one that are certainly too few.
-    least: u64,
-    due: u64,
-    /// Asked for at this index, and not finished yet, as far as is known.
-    asked: Option<u64>,
-}
-
-impl SnapshotTurn {
-    fn new(least: u64) -> SnapshotTurn {
-        SnapshotTurn { least, due: least, asked: None }
-    }
-
-    /// Whether it is time, once for each snapshot. `records` is asked seldom: counting is not free.
-    fn is_due(&mut self, now: &Metrics, records: impl FnOnce() -> u64) -> bool {
-        let applied = now.last_applied.map_or(0, |id| id.index);
-        let covered = now.snapshot.map_or(0, |id| id.index);
-        if self.asked.is_some_and(|asked| asked <= covered) {
-            (self.asked, self.due) = (None, self.least);
-        }
-        // What was asked for is repeated: a request may have come to nothing.
-        let since = applied.saturating_sub(self.asked.unwrap_or(covered));
-        if since < self.due {
-            return false;
-        }
-        let records = records();
-        if records >= LARGE_STATE {
-            let most = MOST_SINCE_SNAPSHOT.max(self.least);
-            self.due = (records / RECORDS_PER_ENTRY).clamp(self.least, most);
-        }
-        if since < self.due {
-            return false;
-        }
-        self.asked = Some(applied);
-        true
-    }
-}
-
 /// Watches until the member stops.
 pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
     // What consensus reports of its work. The whole is reported after every message, news or not.
@@ -82,7 +35,6 @@ pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
     let mut scrub = tokio::time::interval(SCRUB_INTERVAL);
     scrub.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checked = 0;
-    let mut snapshots = SnapshotTurn::new(inner.config.snapshot_after);
     loop {
         tokio::select! {
             _ = sync.tick() => inner.applier.sync_soon(),
@@ -94,10 +46,6 @@ pub(crate) async fn watch_over(inner: Arc<Inner>, raft: Raft) {
                     return;
                 }
                 inner.witness.saw_metrics(&now);
-                if snapshots.is_due(&now, || inner.state.read().records()) {
-                    // Refused only when consensus stops.
-                    let _ = raft.trigger().snapshot().await;
-                }
                 check_digest(&inner, &raft, &mut checked, CHECK_AFTER_ENTRIES);
             }
         }
@@ -186,39 +134,6 @@ fn has_stopped(inner: &Inner, now: &Metrics, gone: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn metrics(applied: u64, covered: u64) -> Metrics {
-        let at = |index| {
-            crate::types::LogId::new(
-                openraft::vote::leader_id_std::CommittedLeaderId { term: 1 },
-                index,
-            )
-        };
-        let mut metrics = Metrics::new_initial(1);
-        (metrics.last_applied, metrics.snapshot) = (Some(at(applied)), Some(at(covered)));
-        metrics
-    }
-
-    #[test]
-    fn a_snapshot_comes_the_later_the_larger_the_state_is() {
-        // Records, entries after which it is due.
-        for (records, due) in [
-            (0, 10_000),
-            (20_000, 10_000),
-            (30_000, 15_000),
-            (100_000, MOST_SINCE_SNAPSHOT),
-            (5_000_000, MOST_SINCE_SNAPSHOT),
-        ] {
-            let mut turn = SnapshotTurn::new(10_000);
-            let mut is_due = |applied, covered| turn.is_due(&metrics(applied, covered), || records);
-            assert!(!is_due(due - 1, 0), "{records}");
-            assert!(is_due(due, 0), "{records}");
-            assert!(!is_due(due + 1, 0), "{records}: it was asked for");
-            assert!(is_due(due * 2, 0), "{records}: it came to nothing");
-            assert!(!is_due(due * 3 - 1, due * 2), "{records}");
-            assert!(is_due(due * 3, due * 2), "{records}");
-        }
-    }
 
     #[test]
     fn only_a_majority_says_what_is_right() {

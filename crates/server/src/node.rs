@@ -10,7 +10,7 @@ use conclave_core::replica::Member;
 use conclave_core::seams::{Entropy, random_uuid};
 use conclave_crypto::self_test;
 use conclave_raft::{
-    ClockRate, InitialMember, RaftConfig, RaftNode, RunningNode, SNAPSHOT_AFTER, Seams, StartError,
+    ClockRate, InitialMember, LOG_KEPT, RaftConfig, RaftNode, RunningNode, Seams, StartError,
 };
 use conclave_storage::{FatalHook, ThreadSpawner};
 use sd_notify::NotifyState;
@@ -175,7 +175,7 @@ fn start(
         initial_members: initial_members(config),
         heartbeat: Duration::from_millis(config.raft.heartbeat_ms),
         election: Duration::from_millis(config.raft.election_ms),
-        snapshot_after: SNAPSHOT_AFTER,
+        log_kept: LOG_KEPT,
         seed: random_seed(&*entropy),
         version: VERSION.to_owned(),
         clock_rate: clock_rate(config),

@@ -34,7 +34,5 @@ pub use lock::{DirectoryLock, LOCK_FILE};
 pub use log::{LOG_FILE, LogFailure, LogFile, MetaKey};
 pub use seams::{Disk, OpenMode, Spawner, ThreadSpawner};
 pub use small_file::{read_small_file, write_small_file_atomically};
-pub use snapshot::{
-    CompleteSnapshot, SnapshotError, SnapshotFile, SnapshotStore, SnapshotStream, SnapshotWriter,
-};
+pub use snapshot::{SnapshotError, SnapshotFile, SnapshotStore, SnapshotStream, SnapshotWriter};
 pub use state::{ApplyTxn, ReadTxn, STATE_FILE, StateFile};

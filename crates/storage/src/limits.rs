@@ -31,9 +31,6 @@ pub const CHECK_BYTES: usize = 8;
 /// since, so the file would grow without bound.
 pub const MAX_READ_AGE_MS: u64 = 60_000;
 
-/// Verified snapshots that stay on disk.
-pub const SNAPSHOTS_KEPT: usize = 1;
-
 /// Size from which the exporter hands out a chunk of a snapshot. A chunk ends with a frame, so it
 /// can be longer by one frame.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 64 * 1024;

@@ -29,8 +29,9 @@ fn all_files_are_for_the_owner_alone() {
     let log = LogFile::open(disk.clone(), &ThreadSpawner, fatal.hook()).unwrap();
     let clock = Arc::new(ManualClock::default());
     let state = StateFile::open(disk.clone(), clock, fatal.hook()).unwrap();
-    let snapshots = SnapshotStore::open(disk.clone(), fatal.hook()).unwrap();
-    snapshots.build(conclave_storage::SnapshotStream::new(state.read(), Vec::new())).unwrap();
+    let snapshots = SnapshotStore::open(disk.clone()).unwrap();
+    let stream = conclave_storage::SnapshotStream::new(state.read(), Vec::new());
+    let _snapshot = snapshots.build(stream).unwrap();
     write_small_file_atomically(&*disk, "node.json", b"{}").unwrap();
     run(log.append_synced(vec![(0, entry("first"))])).unwrap();
 

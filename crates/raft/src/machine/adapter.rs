@@ -1,39 +1,50 @@
 //! The state machine as the consensus library sees it.
 
 use super::applier::{BATCH, Job, StateSync, Work, read_applied};
-use super::snapshot::{OwnSnapshots, SnapshotData};
+use super::snapshot::{SnapshotData, Snapshots, covered_by_file, covered_by_state};
 use crate::types::{LogId, Membership, SnapshotMeta, TypeConfig, io_error};
-use conclave_storage::snapshot::SnapshotStream;
 use conclave_storage::{ReadTxn, SnapshotStore, Spawner, StateFile};
 use futures::{Stream, StreamExt};
-use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::SnapshotOf;
 use std::io;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+
+/// How far the log may grow beyond what is kept while a member is sent a snapshot, in entries: without
+/// those after it the member would need another one.
+const MOST_KEPT_FOR_A_SNAPSHOT: u64 = 200_000;
 
 /// The handle of the consensus library to the applier and the snapshots.
 #[derive(Clone)]
 pub struct Machine {
     state: StateFile,
     applier: StateSync,
-    snapshots: OwnSnapshots,
-    spawner: Arc<dyn Spawner>,
+    snapshots: Snapshots,
+    /// Index of the newest mark in the log.
+    marked: Option<u64>,
 }
 
 impl Machine {
-    /// Binds the state, its applier and the snapshots; snapshots are built by `spawner`.
+    /// Binds the state, its applier and the snapshots; those that are sent are written by `spawner`.
     pub fn new(
         state: StateFile,
         applier: StateSync,
         snapshots: SnapshotStore,
         spawner: Arc<dyn Spawner>,
     ) -> Machine {
-        Machine { state, applier, snapshots: OwnSnapshots::new(snapshots), spawner }
+        let snapshots = Snapshots::new(snapshots, spawner);
+        Machine { state, applier, snapshots, marked: None }
     }
 
-    pub(crate) fn snapshots(&self) -> &OwnSnapshots {
+    pub(crate) fn snapshots(&self) -> &Snapshots {
         &self.snapshots
+    }
+
+    /// Whether entries are kept for a member that is being sent a snapshot.
+    fn keeps_entries(&self, now: &SnapshotMeta) -> bool {
+        let index = now.last_log_id.map_or(0, |id| id.index);
+        let grown = index.saturating_sub(self.marked.unwrap_or(index));
+        self.snapshots.are_sent() && grown < MOST_KEPT_FOR_A_SNAPSHOT
     }
 }
 
@@ -68,15 +79,24 @@ impl RaftStateMachine<TypeConfig> for Machine {
         self.applier.apply(work).await
     }
 
+    /// What was built is a mark in the log, up to which it may be purged; not while a member is sent a
+    /// snapshot.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
+        let builder = self.get_snapshot_builder().await;
+        let Ok(now) = &builder.covered else { return Some(builder) };
+        if !force && self.keeps_entries(now) {
+            return None;
+        }
+        self.marked = now.last_log_id.map(|id| id.index);
+        self.snapshots.forget_written();
+        Some(builder)
+    }
+
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         // An applier that has stopped has ended consensus; there is nothing to wait for.
         let _ = self.applier.flush().await;
-        // The read transaction fixes the state: entries applied from now on are not in it.
-        SnapshotBuilder {
-            read: Some(self.state.read()),
-            snapshots: self.snapshots.clone(),
-            spawner: self.spawner.clone(),
-        }
+        let read = self.state.read();
+        SnapshotBuilder { covered: covered_by_state(&read), read: Some(read) }
     }
 
     async fn install_snapshot(
@@ -84,27 +104,30 @@ impl RaftStateMachine<TypeConfig> for Machine {
         _meta: &SnapshotMeta,
         snapshot: SnapshotData,
     ) -> Result<(), io::Error> {
-        // First among this member's own, durably: whoever starts here again finds the state at least
-        // there. Consensus has accepted it, so the log holds nothing that contradicts it.
-        let file = match snapshot {
-            SnapshotData::Arrived(arrived) => self.snapshots.publish(arrived)?,
-            SnapshotData::Own(file) => self.snapshots.copy(&file)?,
-        };
+        let file = self.snapshots.file_of(snapshot).await?;
         self.applier.run(|done| Job::Install { file, done }).await
     }
 
+    /// Asked for at the start, to know from where on the log is needed, and whenever a member is to be
+    /// sent one.
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotData>>, io::Error> {
-        self.snapshots.newest()?.map(describe).transpose()
+        if let Some(file) = self.snapshots.written() {
+            let meta = covered_by_file(&file)?;
+            return Ok(Some(Snapshot { meta, snapshot: SnapshotData::File(file) }));
+        }
+        let read = self.state.read();
+        let meta = covered_by_state(&read)?;
+        let is_empty = meta.last_log_id.is_none();
+        Ok((!is_empty).then_some(Snapshot { meta, snapshot: SnapshotData::State(Box::new(read)) }))
     }
 }
 
-/// Builds one snapshot, on a thread of its own, while writes go on.
+/// Marks one state.
 pub struct SnapshotBuilder {
+    covered: io::Result<SnapshotMeta>,
     read: Option<ReadTxn>,
-    snapshots: OwnSnapshots,
-    spawner: Arc<dyn Spawner>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
@@ -112,20 +135,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotData>, io::Error> {
         let read = self.read.take().ok_or_else(|| io_error("a builder builds one snapshot"))?;
-        let snapshots = self.snapshots.clone();
-        let (done, waiting) = oneshot::channel();
-        let build = async move {
-            let written = snapshots.store().write(SnapshotStream::new(read, Vec::new()));
-            let built = written.map_err(io::Error::from).and_then(|w| snapshots.publish(w));
-            // The library has given up waiting only when the node stops.
-            let _ = done.send(built);
-        };
-        self.spawner.spawn("snapshot", Box::pin(build))?;
-        let built = waiting.await.map_err(|_| io_error("the snapshot thread ended"))?;
-        describe(SnapshotData::Own(built?))
+        let meta = std::mem::replace(&mut self.covered, Err(io_error("built before")))?;
+        Ok(Snapshot { meta, snapshot: SnapshotData::State(Box::new(read)) })
     }
-}
-
-fn describe(snapshot: SnapshotData) -> io::Result<SnapshotOf<TypeConfig, SnapshotData>> {
-    Ok(openraft::storage::Snapshot { meta: snapshot.meta()?, snapshot })
 }

@@ -15,4 +15,4 @@ pub use digests::Digests;
 pub(crate) use newest::Reader;
 pub(crate) use scrub::scrub;
 pub use snapshot::SnapshotData;
-pub(crate) use snapshot::receive;
+pub(crate) use snapshot::{Snapshots, covered_by_file};

@@ -1,10 +1,14 @@
-//! Snapshots on their way: one that arrives from another member, written and verified beside the
-//! consensus thread, and the rule which of them becomes this member's own.
+//! Snapshots on their way: one of this member's state for another member, and one that arrives.
+//!
+//! What this member has applied is durable in the state file, so a snapshot "of its own" is a mark in
+//! the log: up to where the state needs no entries. Bytes are written when a member needs them.
 
-use super::applier::snapshot_applied;
+use super::applier::{read_applied, snapshot_applied};
 use crate::types::{SnapshotMeta, io_error};
-use conclave_storage::{CompleteSnapshot, SnapshotFile, SnapshotStore, Spawner};
+use conclave_storage::snapshot::SnapshotStream;
+use conclave_storage::{ReadTxn, SnapshotFile, SnapshotStore, Spawner};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,103 +18,140 @@ const CHUNKS_WAITING: usize = 16;
 /// A snapshot in the hands of consensus.
 #[derive(Debug)]
 pub enum SnapshotData {
-    /// One of this member's own.
-    Own(SnapshotFile),
-    /// One that has arrived and that consensus has not accepted yet; dropped, it is gone.
-    Arrived(CompleteSnapshot),
+    /// This member's state, fixed; its bytes are not written yet.
+    State(Box<ReadTxn>),
+    /// A file: one that has arrived, or one of this member's that is being sent already.
+    File(SnapshotFile),
 }
 
-impl SnapshotData {
-    /// The bytes.
-    pub fn file(&self) -> &SnapshotFile {
-        match self {
-            SnapshotData::Own(file) => file,
-            SnapshotData::Arrived(arrived) => arrived.file(),
-        }
-    }
-
-    /// What it covers, by its own word.
-    pub(crate) fn meta(&self) -> io::Result<SnapshotMeta> {
-        let applied = snapshot_applied(self.file())?;
-        Ok(SnapshotMeta { last_log_id: applied.last, last_membership: applied.membership })
-    }
+/// What a state covers.
+pub(super) fn covered_by_state(read: &ReadTxn) -> io::Result<SnapshotMeta> {
+    let applied = read_applied(read)?;
+    Ok(SnapshotMeta { last_log_id: applied.last, last_membership: applied.membership })
 }
 
-/// This member's own snapshots.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnSnapshots {
+/// What a file covers, by its own word.
+pub(crate) fn covered_by_file(file: &SnapshotFile) -> io::Result<SnapshotMeta> {
+    let applied = snapshot_applied(file)?;
+    Ok(SnapshotMeta { last_log_id: applied.last, last_membership: applied.membership })
+}
+
+/// The snapshots that this member sends and receives.
+#[derive(Clone)]
+pub(crate) struct Snapshots {
     store: SnapshotStore,
-    /// Held while one is compared with the newest and published.
-    publishing: Arc<Mutex<()>>,
+    spawner: Arc<dyn Spawner>,
+    sending: Arc<Sending>,
 }
 
-impl OwnSnapshots {
-    pub(crate) fn new(store: SnapshotStore) -> Self {
-        Self { store, publishing: Arc::default() }
+#[derive(Default)]
+struct Sending {
+    /// How many are being written or sent.
+    under_way: AtomicUsize,
+    /// The newest that was written, until one was taken: a second attempt does not write it again.
+    written: Mutex<Option<SnapshotFile>>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(store: SnapshotStore, spawner: Arc<dyn Spawner>) -> Snapshots {
+        Snapshots { store, spawner, sending: Arc::default() }
     }
 
-    pub(crate) fn store(&self) -> &SnapshotStore {
-        &self.store
+    /// Whether a member is being sent one: the entries after it are needed then.
+    pub(super) fn are_sent(&self) -> bool {
+        self.sending.under_way.load(Ordering::Acquire) > 0
     }
 
-    pub(crate) fn newest(&self) -> io::Result<Option<SnapshotData>> {
-        Ok(self.store.newest()?.map(SnapshotData::Own))
+    /// The snapshot that was written and not taken yet.
+    pub(super) fn written(&self) -> Option<SnapshotFile> {
+        self.sending.written().clone()
     }
 
-    /// Publishes a snapshot unless there is a newer one: the log may have been purged up to that, so
-    /// the store must never go back. Gives the newest.
-    pub(crate) fn publish(&self, complete: CompleteSnapshot) -> io::Result<SnapshotFile> {
-        let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let offered = snapshot_applied(complete.file())?.last;
-        if let Some(newest) = self.store.newest()?
-            && snapshot_applied(&newest)?.last >= offered
-        {
-            return Ok(newest);
-        }
-        Ok(complete.publish()?)
+    /// It is of no more use: it was taken, or nobody waits for it, or the log is about to go on without
+    /// the entries after it.
+    pub(crate) fn forget_written(&self) {
+        *self.sending.written() = None;
     }
 
-    /// Makes a foreign snapshot this member's own by copying it.
-    pub(crate) fn copy(&self, file: &SnapshotFile) -> io::Result<SnapshotFile> {
+    /// Writes what is to be sent, unless that was done before.
+    pub(crate) async fn prepare(&self, data: SnapshotData) -> io::Result<Outgoing> {
+        let under_way = UnderWay::begin(&self.sending);
+        let file = self.file_of(data).await?;
+        *self.sending.written() = Some(file.clone());
+        Ok(Outgoing { file, _under_way: under_way })
+    }
+
+    /// The bytes, written on a thread of its own while writes to the state go on.
+    pub(super) async fn file_of(&self, data: SnapshotData) -> io::Result<SnapshotFile> {
+        let read = match data {
+            SnapshotData::State(read) => read,
+            SnapshotData::File(file) => return Ok(file),
+        };
+        let store = self.store.clone();
+        let (done, waiting) = oneshot::channel();
+        let build = async move {
+            // Whoever asked has gone when the leader changed or the node stops.
+            let _ = done.send(store.build(SnapshotStream::new(*read, Vec::new())));
+        };
+        self.spawner.spawn("snapshot", Box::pin(build))?;
+        let built = waiting.await.map_err(|_| io_error("the snapshot thread ended"))?;
+        Ok(built?)
+    }
+
+    /// Begins to receive one, beside the consensus thread.
+    pub(crate) fn receive(&self) -> io::Result<SnapshotReceiver> {
         let mut writer = self.store.begin()?;
-        loop {
-            let chunk = file.read_chunk(writer.len(), COPY_CHUNK)?;
-            if chunk.is_empty() {
-                return self.publish(writer.complete()?);
+        let (chunks, mut arriving) = mpsc::channel::<Vec<u8>>(CHUNKS_WAITING);
+        let (done, finished) = oneshot::channel();
+        let write = async move {
+            let mut result = Ok(());
+            while let Some(chunk) = arriving.recv().await {
+                result = writer.write_chunk(&chunk);
+                if result.is_err() {
+                    break;
+                }
             }
-            writer.write_chunk(&chunk)?;
-        }
+            let complete = result.and_then(|()| writer.finish());
+            // The sender is gone when it gave up; the file goes with it then.
+            let _ = done.send(complete.map_err(io::Error::from));
+        };
+        self.spawner.spawn("snapshot-receive", Box::pin(write))?;
+        Ok(SnapshotReceiver { chunks, finished })
     }
 }
 
-/// Bytes of a snapshot that are copied at once.
-const COPY_CHUNK: usize = 256 * 1024;
+impl Sending {
+    fn written(&self) -> std::sync::MutexGuard<'_, Option<SnapshotFile>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A snapshot to be sent; entries after it stay in the log until this is dropped.
+pub(crate) struct Outgoing {
+    pub(crate) file: SnapshotFile,
+    _under_way: UnderWay,
+}
+
+/// Counts as under way until it is dropped.
+struct UnderWay(Arc<Sending>);
+
+impl UnderWay {
+    fn begin(sending: &Arc<Sending>) -> UnderWay {
+        sending.under_way.fetch_add(1, Ordering::AcqRel);
+        UnderWay(sending.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 /// Takes the bytes of a snapshot.
 pub(crate) struct SnapshotReceiver {
     chunks: mpsc::Sender<Vec<u8>>,
-    finished: oneshot::Receiver<io::Result<CompleteSnapshot>>,
-}
-
-/// Begins to receive a snapshot.
-pub(crate) fn receive(own: &OwnSnapshots, spawner: &dyn Spawner) -> io::Result<SnapshotReceiver> {
-    let mut writer = own.store.begin()?;
-    let (chunks, mut arriving) = mpsc::channel::<Vec<u8>>(CHUNKS_WAITING);
-    let (done, finished) = oneshot::channel();
-    let write = async move {
-        let mut result = Ok(());
-        while let Some(chunk) = arriving.recv().await {
-            result = writer.write_chunk(&chunk);
-            if result.is_err() {
-                break;
-            }
-        }
-        let complete = result.and_then(|()| writer.complete());
-        // The sender is gone when it gave up; the writer cleans up then.
-        let _ = done.send(complete.map_err(io::Error::from));
-    };
-    spawner.spawn("snapshot-receive", Box::pin(write))?;
-    Ok(SnapshotReceiver { chunks, finished })
+    finished: oneshot::Receiver<io::Result<SnapshotFile>>,
 }
 
 impl SnapshotReceiver {
@@ -120,9 +161,8 @@ impl SnapshotReceiver {
     }
 
     /// All bytes were handed over: verifies them.
-    pub(crate) async fn finish(self) -> io::Result<SnapshotData> {
+    pub(crate) async fn finish(self) -> io::Result<SnapshotFile> {
         drop(self.chunks);
-        let complete = self.finished.await.map_err(|_| io_error("the snapshot thread ended"))?;
-        complete.map(SnapshotData::Arrived)
+        self.finished.await.map_err(|_| io_error("the snapshot thread ended"))?
     }
 }

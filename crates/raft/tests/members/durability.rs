@@ -5,8 +5,8 @@ use crate::world::{TestMember, World, barrier, digests, propose};
 use conclave_core::replica::{NodeRole, Replica};
 use std::time::Duration;
 
-/// Snapshots are built after so many entries …
-const SNAPSHOT_AFTER: u64 = 50;
+/// So many entries stay in the log …
+const LOG_KEPT: u64 = 50;
 /// … and the log is purged several times.
 const PROPOSALS: u128 = 200;
 
@@ -28,7 +28,7 @@ const COMMIT: Duration = Duration::from_millis(5);
 /// A follower dies while entries are appended and the log is purged. What keeps it from coming back?
 async fn stops_after_its_death((commit, pause): Death) -> Option<String> {
     let mut world = World::new(3);
-    world.snapshot_after = SNAPSHOT_AFTER;
+    world.log_kept = LOG_KEPT;
     let mut members = world.form().await;
     let follower = follower(&members).await;
     members[follower].disk.set_commit_delay(commit);
@@ -100,7 +100,7 @@ struct Repeat {
 
 async fn repeat_after_a_snapshot() -> Repeat {
     let mut world = World::new(3);
-    world.snapshot_after = SNAPSHOT_AFTER;
+    world.log_kept = LOG_KEPT;
     let mut members = world.form().await;
     let lagging = follower(&members).await;
     let id = lagging as u32 + 1;

@@ -40,7 +40,7 @@ async fn a_learner_catches_up_and_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_learner_that_starts_first_catches_up_by_a_snapshot() {
     let mut world = World::new(3);
-    world.snapshot_after = 50;
+    world.log_kept = 50;
     let mut members = world.form().await;
     for number in 0..400 {
         propose(&members[0].node, number).await.unwrap();

@@ -19,6 +19,7 @@ use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +44,10 @@ struct Net {
     deaf: BTreeSet<u32>,
     /// The newest snapshot that was sent: by whom, to whom, what.
     sent_snapshot: Option<SentSnapshot>,
+    /// How many were sent, with or without success.
+    snapshots: u64,
+    /// Held back until something comes: `false` lets the snapshot get lost.
+    snapshot_gate: Option<Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<bool>>>>,
 }
 
 impl Net {
@@ -69,7 +74,7 @@ pub struct SentSnapshot {
 #[derive(Clone, Default)]
 pub struct World {
     net: Arc<Mutex<Net>>,
-    pub snapshot_after: u64,
+    pub log_kept: u64,
     /// Begins the address of every member: worlds with other names do not reach each other.
     pub hosts: &'static str,
     /// Member ids begin above this.
@@ -85,7 +90,7 @@ pub struct TestMember {
 
 impl World {
     pub fn new(size: u32) -> World {
-        World { size, snapshot_after: 10_000, hosts: "node", ..World::default() }
+        World { size, log_kept: 10_000, hosts: "node", ..World::default() }
     }
 
     /// Starts all members on new disks and waits until each has applied the first entry.
@@ -144,7 +149,7 @@ impl World {
             initial_members,
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(1_500),
-            snapshot_after: self.snapshot_after,
+            log_kept: self.log_kept,
             seed,
             version: "test".to_owned(),
             clock_rate: ClockRate::Real,
@@ -223,6 +228,20 @@ impl World {
         let gate = Arc::new(tokio::sync::Notify::new());
         self.net.lock().unwrap().gate = Some(gate.clone());
         gate
+    }
+
+    /// Holds every snapshot on its way: `true` lets one arrive, `false` lets one get lost; once the sender
+    /// is gone all arrive.
+    pub fn gate_snapshots(&self) -> mpsc::UnboundedSender<bool> {
+        let (open, gate) = mpsc::unbounded_channel();
+        let gate = Arc::new(tokio::sync::Mutex::new(gate));
+        self.net.lock().unwrap().snapshot_gate = Some(gate);
+        open
+    }
+
+    /// How many snapshots were sent so far.
+    pub fn snapshots(&self) -> u64 {
+        self.net.lock().unwrap().snapshots
     }
 
     pub fn open_gate(&self) {
@@ -468,7 +487,17 @@ impl Transport for Local {
                 head: head.clone(),
                 chunks: chunks.clone(),
             };
-            local.world.net.lock().unwrap().sent_snapshot = Some(sent);
+            let gate = {
+                let mut net = local.world.net.lock().unwrap();
+                net.snapshots += 1;
+                net.sent_snapshot = Some(sent);
+                net.snapshot_gate.clone()
+            };
+            if let Some(gate) = gate
+                && gate.lock().await.recv().await == Some(false)
+            {
+                return Err(TransportError::Lost("the gate".to_owned()));
+            }
             let chunks: Vec<_> = chunks.into_iter().map(Ok).collect();
             side.snapshot(header, head, futures::stream::iter(chunks).boxed())
                 .await

@@ -1,4 +1,4 @@
-//! Snapshots: one state as a stream of frames, in a file that is complete and verified or not there.
+//! Snapshots: one state as a stream of frames, for another node.
 //!
 //! Layout, version 1 (integers little endian): the 8 bytes `CNCLSNAP`, `u32` version, then frames
 //! (`u32` length of the payload, `u32` CRC-32 of the payload, payload). The first byte of a payload
@@ -25,4 +25,4 @@ pub use export::SnapshotStream;
 pub use format::SnapshotItem;
 pub use reader::SnapshotReader;
 pub use store::{SNAPSHOT_DIRECTORY, SnapshotFile, SnapshotStore};
-pub use writer::{CompleteSnapshot, SnapshotWriter};
+pub use writer::SnapshotWriter;

@@ -239,7 +239,7 @@ impl SimCluster {
             initial_members: initial,
             heartbeat: HEARTBEAT,
             election: ELECTION,
-            snapshot_after: inner.plan.snapshot_after,
+            log_kept: inner.plan.log_kept,
             seed: dice.roll(),
             version: "simulated".to_owned(),
             clock_rate: ClockRate::Real,

@@ -553,7 +553,7 @@ fn plan() -> Plan {
         learners: 0,
         clients: 5,
         keys: 2,
-        snapshot_after: 100,
+        log_kept: 100,
         safety_ms: 1_000,
         liveness_ms: 1_000,
         stay_down: Vec::new(),

@@ -73,7 +73,7 @@ impl Plan {
             learners,
             clients: draw.between((6, 10)) as u32,
             keys: draw.between((6, 12)) as u32,
-            snapshot_after: draw.between((8, 32)),
+            log_kept: draw.between((8, 32)),
             safety_ms: draw.between((30_000, 36_000)),
             liveness_ms: 15_000,
             stay_down: draw.stay_down(),
@@ -389,7 +389,7 @@ mod tests {
         for plan in plans() {
             assert!((6..=10).contains(&plan.clients));
             assert!((6..=12).contains(&plan.keys));
-            assert!((8..=32).contains(&plan.snapshot_after));
+            assert!((8..=32).contains(&plan.log_kept));
             assert!((30_000..=36_000).contains(&plan.safety_ms));
             assert!(plan.faults.is_sorted_by_key(|timed| timed.at_ms));
             assert!(plan.faults.iter().all(|timed| timed.at_ms < plan.safety_ms));

@@ -22,7 +22,7 @@ pub struct Plan {
     /// Keys that the clients share.
     pub keys: u32,
     /// Entries after which a member builds a snapshot.
-    pub snapshot_after: u64,
+    pub log_kept: u64,
     /// How long faults strike, in milliseconds of simulated time.
     pub safety_ms: u64,
     /// How long the cluster has to show afterwards that it works.

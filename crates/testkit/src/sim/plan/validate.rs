@@ -84,7 +84,7 @@ impl Plan {
         let positive = [
             ("clients", u64::from(self.clients)),
             ("keys", u64::from(self.keys)),
-            ("snapshot_after", self.snapshot_after),
+            ("log_kept", self.log_kept),
             ("safety_ms", self.safety_ms),
             ("liveness_ms", self.liveness_ms),
         ];
@@ -205,7 +205,7 @@ mod tests {
             learners: 1,
             clients: 6,
             keys: 3,
-            snapshot_after: 100,
+            log_kept: 100,
             safety_ms: 30_000,
             liveness_ms: 15_000,
             stay_down: vec![4, 2],
@@ -237,7 +237,7 @@ mod tests {
             (|plan| plan.voters = u32::MAX, "4294967296 nodes are too many: at most 9"),
             (|plan| plan.clients = 0, "clients is 0; it has to be positive"),
             (|plan| plan.keys = 0, "keys is 0; it has to be positive"),
-            (|plan| plan.snapshot_after = 0, "snapshot_after is 0; it has to be positive"),
+            (|plan| plan.log_kept = 0, "log_kept is 0; it has to be positive"),
             (|plan| plan.liveness_ms = 0, "liveness_ms is 0; it has to be positive"),
             (
                 |plan| plan.stay_down = vec![5],

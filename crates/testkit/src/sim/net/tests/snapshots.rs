@@ -18,7 +18,7 @@ fn snapshot() -> (SnapshotFile, Vec<u8>) {
     let clock = Arc::new(ManualClock::default());
     let state = StateFile::open(disk.clone(), clock, fatal.hook()).unwrap();
     let extra = vec![("filling".to_owned(), (0..60_000u32).map(|at| at as u8).collect())];
-    let store = SnapshotStore::open(disk, fatal.hook()).unwrap();
+    let store = SnapshotStore::open(disk).unwrap();
     let file = store.build(SnapshotStream::new(state.read(), extra)).unwrap();
     let bytes = file.read_chunk(0, file.len() as usize).unwrap();
     (file, bytes)
