@@ -97,7 +97,7 @@ pub(crate) fn append(state: &mut StateMut<'_>, machine: &mut MachineRecord, draf
     };
     machine.audit_head = record.hash();
     machine.next_audit += 1;
-    state.put(Table::Audit, &record.seq.to_be_bytes(), &record);
+    state.insert(Table::Audit, &record.seq.to_be_bytes(), &record);
     if let Some(fallen) = record.seq.checked_sub(limits::AUDIT_RECORDS) {
         state.0.delete(Table::Audit, &fallen.to_be_bytes());
     }

@@ -138,6 +138,13 @@ impl Records for Tracked<'_> {
         self.records.put(table, key, value);
     }
 
+    fn insert(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        debug_assert!(self.records.get(table, key).is_none(), "{table:?} {key:02x?} is there");
+        self.touched.push(Touched { table, key: key.to_vec() });
+        self.digest.add(table, key, &value);
+        self.records.insert(table, key, value);
+    }
+
     fn delete(&mut self, table: Table, key: &[u8]) {
         self.forget(table, key);
         self.records.delete(table, key);

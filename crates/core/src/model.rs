@@ -368,6 +368,8 @@ pub struct MachineRecord {
     pub remembered: u64,
     /// Highest log index of a request that was forgotten.
     pub memory_floor: u64,
+    /// No remembered request is older than this, on the unscaled clock.
+    pub oldest_request_ms: u64,
     /// Sequence number of the next audit record.
     pub next_audit: u64,
     /// Hash of the newest audit record.

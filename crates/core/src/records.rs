@@ -159,6 +159,11 @@ pub trait Records: RecordsRead {
     /// Stores `value` under `key`, replacing what was there.
     fn put(&mut self, table: Table, key: &[u8], value: Vec<u8>);
 
+    /// Stores `value` under `key`, where there is nothing, as the caller knows without looking.
+    fn insert(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        self.put(table, key, value);
+    }
+
     /// Removes the record under `key`; nothing happens if there is none.
     fn delete(&mut self, table: Table, key: &[u8]);
 }

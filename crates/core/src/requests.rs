@@ -75,26 +75,26 @@ pub(crate) fn remember(
         at_ms: machine.unscaled_ms,
         outcome: outcome.clone(),
     };
-    state.put(Table::Requests, &key, &remembered);
-    state.0.put(Table::RequestOrder, &index.to_be_bytes(), key.to_vec());
+    // Neither is there: the request was looked up before, and an index is remembered once.
+    state.insert(Table::Requests, &key, &remembered);
+    state.0.insert(Table::RequestOrder, &index.to_be_bytes(), key.to_vec());
     machine.remembered += 1;
     drop_old(state, machine);
 }
 
+/// Drops a bounded number of the oldest. Nothing is read while none is too old and there are not too many.
 fn drop_old(state: &mut StateMut<'_>, machine: &mut MachineRecord) {
-    let oldest = state.0.range(
-        Table::RequestOrder,
-        Bound::Unbounded,
-        Bound::Unbounded,
-        limits::REQUESTS_DROPPED_PER_ENTRY,
-    );
-    for (order, key) in oldest {
+    for _ in 0..limits::REQUESTS_DROPPED_PER_ENTRY {
+        if !has_too_many(machine) && !is_too_old(machine, machine.oldest_request_ms) {
+            return;
+        }
+        let oldest = state.0.range(Table::RequestOrder, Bound::Unbounded, Bound::Unbounded, 1);
+        let Some((order, key)) = oldest.into_iter().next() else { return };
         let found: Option<Remembered> = state.read().read(Table::Requests, &key);
         let at_ms = found.as_ref().map_or(0, |found| found.at_ms);
-        let too_many = machine.remembered > limits::REQUEST_MEMORY_COUNT;
-        let too_old = machine.unscaled_ms >= at_ms.saturating_add(limits::REQUEST_MEMORY_MS);
-        if !too_many && !too_old {
-            break;
+        machine.oldest_request_ms = at_ms;
+        if !has_too_many(machine) && !is_too_old(machine, at_ms) {
+            return;
         }
         state.0.delete(Table::Requests, &key);
         state.0.delete(Table::RequestOrder, &order);
@@ -103,6 +103,14 @@ fn drop_old(state: &mut StateMut<'_>, machine: &mut MachineRecord) {
             machine.memory_floor = machine.memory_floor.max(found.index);
         }
     }
+}
+
+fn has_too_many(machine: &MachineRecord) -> bool {
+    machine.remembered > limits::REQUEST_MEMORY_COUNT
+}
+
+fn is_too_old(machine: &MachineRecord, at_ms: u64) -> bool {
+    machine.unscaled_ms >= at_ms.saturating_add(limits::REQUEST_MEMORY_MS)
 }
 
 fn memory_key(principal: PrincipalId, request: RequestId) -> [u8; 32] {

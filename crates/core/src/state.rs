@@ -123,13 +123,17 @@ impl State<'_> {
     /// All registrations of a key, in order of their resources.
     pub fn registrations(&self, key: KeyId) -> Vec<RegistrationRecord> {
         let limit = crate::limits::REGISTRATIONS_PER_KEY;
-        self.page_of_key(Table::Registrations, key, limit)
+        // No byte of UTF-8 is as high.
+        let to = [&key.bytes()[..], &[0xff]].concat();
+        let (from, to) = (Bound::Included(&key.bytes()[..]), Bound::Excluded(&to[..]));
+        self.page(Table::Registrations, from, to, limit)
     }
 
     /// The history of a key, oldest first.
     pub fn history(&self, key: KeyId) -> Vec<HistoryRecord> {
         let limit = usize::try_from(crate::limits::HISTORY_PER_KEY).unwrap_or(usize::MAX);
-        self.page_of_key(Table::History, key, limit)
+        let (from, to) = (numbered_key(key, 0), numbered_key(key, u64::MAX));
+        self.page(Table::History, Bound::Included(&from), Bound::Included(&to), limit)
     }
 
     /// What is left of a purged key or a deleted instance.
@@ -163,12 +167,6 @@ impl State<'_> {
         let to = instant_key(now_ms, KeyId(Uuid::max()));
         let found = self.0.range(table, Bound::Unbounded, Bound::Included(&to), limit);
         found.iter().filter_map(|(key, _)| instant_of(key)).collect()
-    }
-
-    fn page_of_key<T: DeserializeOwned>(&self, table: Table, key: KeyId, limit: usize) -> Vec<T> {
-        let to = prefix_end(key.bytes());
-        let to = to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        self.page(table, Bound::Included(key.bytes()), to, limit)
     }
 
     /// A version of a key.
@@ -320,9 +318,9 @@ impl StateMut<'_> {
         self.0.delete(Table::Registrations, &resource_key(key, resource));
     }
 
-    /// Writes an entry of a key's history.
-    pub fn put_history(&mut self, key: KeyId, number: u64, entry: &HistoryRecord) {
-        self.put(Table::History, &numbered_key(key, number), entry);
+    /// Adds an entry to a key's history, under a number that it never had.
+    pub fn add_history(&mut self, key: KeyId, number: u64, entry: &HistoryRecord) {
+        self.insert(Table::History, &numbered_key(key, number), entry);
     }
 
     /// Removes an entry of a key's history.
@@ -335,9 +333,9 @@ impl StateMut<'_> {
         self.put(Table::Tombstones, id.as_bytes(), tombstone);
     }
 
-    /// Writes an event.
-    pub fn put_event(&mut self, event: &EventRecord) {
-        self.put(Table::Events, &event.seq.to_be_bytes(), event);
+    /// Adds an event, under a number that there never was.
+    pub fn add_event(&mut self, event: &EventRecord) {
+        self.insert(Table::Events, &event.seq.to_be_bytes(), event);
     }
 
     /// Removes an event.
@@ -360,7 +358,8 @@ impl StateMut<'_> {
             self.0.delete(table, &instant_key(at_ms, key));
         }
         if let Some(at_ms) = after {
-            self.0.put(table, &instant_key(at_ms, key), Vec::new());
+            // A key stands at one instant at most.
+            self.0.insert(table, &instant_key(at_ms, key), Vec::new());
         }
     }
 
@@ -373,7 +372,7 @@ impl StateMut<'_> {
     pub(crate) fn set_member(&mut self, table: Table, group: &[u8; 16], key: KeyId, member: bool) {
         let place = pair_key(group, key.bytes());
         match member {
-            true => self.0.put(table, &place, Vec::new()),
+            true => self.0.insert(table, &place, Vec::new()),
             false => self.0.delete(table, &place),
         }
     }
@@ -423,6 +422,11 @@ impl StateMut<'_> {
 
     pub(crate) fn put<T: Serialize>(&mut self, table: Table, key: &[u8], value: &T) {
         self.0.put(table, key, codec::encode(value));
+    }
+
+    /// Writes a record that is not there, as the caller knows without looking.
+    pub(crate) fn insert<T: Serialize>(&mut self, table: Table, key: &[u8], value: &T) {
+        self.0.insert(table, key, codec::encode(value));
     }
 }
 

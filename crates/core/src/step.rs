@@ -33,7 +33,7 @@ impl Step<'_, '_> {
     pub(crate) fn raise(&mut self, key: &KeyRecord, at_ms: u64, kind: EventKind) {
         let seq = self.machine.next_event;
         let event = EventRecord { seq, at_ms, key: key.id, instance: key.instance, kind };
-        self.state.put_event(&event);
+        self.state.add_event(&event);
         self.machine.next_event += 1;
         if let Some(fallen) = seq.checked_sub(limits::EVENTS) {
             self.state.delete_event(fallen);
@@ -43,7 +43,7 @@ impl Step<'_, '_> {
     /// Adds an entry to the history of a key; the oldest fall out of the bound. The key itself still
     /// has to be written.
     pub(crate) fn note(&mut self, key: &mut KeyRecord, entry: &HistoryRecord) {
-        self.state.put_history(key.id, key.history, entry);
+        self.state.add_history(key.id, key.history, entry);
         if let Some(fallen) = key.history.checked_sub(limits::HISTORY_PER_KEY) {
             self.state.delete_history(key.id, fallen);
         }

@@ -112,6 +112,7 @@ impl RaftNode {
             state: state.clone(),
             log: log.clone(),
             observer: seams.observer.clone(),
+            spawner: seams.spawner.clone(),
             fatal: seams.fatal.clone(),
         };
         let (task, applier, applied, digests) = Applier::open(parts)?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 /// The state is synced this often while entries are applied.
-const STATE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+const STATE_SYNC_INTERVAL: Duration = Duration::from_secs(3);
 /// The leader has the states compared this often while entries are applied …
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// … and at the latest after this many entries.

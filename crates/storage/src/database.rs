@@ -10,8 +10,8 @@ use std::ops::Bound;
 use crate::error::OpenError;
 use crate::seams::{Disk, OpenMode};
 
-/// Format of both redb files.
-const FORMAT: u32 = 1;
+/// Format of both redb files, the only one that this release reads and writes.
+const FORMAT: u32 = 2;
 
 /// The one record of this table names the format, under `version`.
 const FORMAT_TABLE: TableDefinition<&str, u32> = TableDefinition::new("format");
@@ -93,6 +93,9 @@ fn open_existing(disk: &dyn Disk, name: &str, cache_bytes: usize) -> Result<Data
     let found = format_of(&database).map_err(OpenError::database(name))?;
     if found > FORMAT {
         return Err(OpenError::NewerFormat { file: name.to_owned(), found, known: FORMAT });
+    }
+    if found < FORMAT {
+        return Err(OpenError::OlderFormat { file: name.to_owned(), found, known: FORMAT });
     }
     Ok(database)
 }

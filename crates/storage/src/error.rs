@@ -45,6 +45,18 @@ pub enum OpenError {
         /// The newest format that this release reads.
         known: u32,
     },
+    /// The file was written before the first release.
+    #[error(
+        "{file}: written in format {found} by a development version, this release reads format {known}"
+    )]
+    OlderFormat {
+        /// The file.
+        file: String,
+        /// The format that the file names.
+        found: u32,
+        /// The format that this release reads.
+        known: u32,
+    },
     /// Another process holds the data directory.
     #[error(
         "{directory}: the data directory is in use by another process{holder}; one directory serves one node"
@@ -79,6 +91,9 @@ impl OpenError {
             ),
             OpenError::Damaged(_) => REBUILD.to_owned(),
             OpenError::NewerFormat { .. } => "start the release that wrote it".to_owned(),
+            OpenError::OlderFormat { .. } => {
+                "start the version that wrote it, or begin with an empty `data_dir`".to_owned()
+            }
             OpenError::Locked { .. } => {
                 "stop that process or configure another `data_dir`".to_owned()
             }

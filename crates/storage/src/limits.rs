@@ -20,8 +20,9 @@ pub const LOG_TWO_PHASE: bool = false;
 /// Page cache of the log file. The retained log is in memory anyway; redb only needs the right edge.
 pub const LOG_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Page cache of the state file.
-pub const STATE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Page cache of the state file. Half of it holds the pages that a sync writes: enough for one that changes
+/// as many pages as records may wait for it.
+pub const STATE_CACHE_BYTES: usize = 128 * 1024 * 1024;
 
 /// Bytes of the check that each stored record carries (BLAKE3, truncated). It detects damage, it is
 /// not an authenticator.

@@ -38,11 +38,133 @@ fn a_transaction_reads_like_the_records_in_memory() {
                 apply_batch(&mut memory, seed * 100 + batch * 10 + step);
                 compare(&transaction, &memory, &mut dice);
             }
-            transaction.commit(&[]);
+            if dice.chance(20) {
+                transaction.abort();
+                memory = model_of(&state);
+            } else {
+                transaction.commit(&[]);
+            }
+            if dice.chance(40) {
+                state.sync();
+            }
             assert_eq!(dump(&state.read()), dump(&memory), "seed {seed}");
             compare(&state.read(), &memory, &mut dice);
         }
     }
+}
+
+fn model_of(state: &StateFile) -> MemoryRecords {
+    let mut memory = MemoryRecords::default();
+    for (table, key, value) in dump(&state.read()) {
+        memory.put(table, &key, value);
+    }
+    memory
+}
+
+/// A queue: records leave at its front and come at its end, now and then before its front, and it is
+/// asked for its first ones.
+#[test]
+fn a_queue_begins_where_its_first_record_is() {
+    for seed in 0..scaled(20, 200) {
+        let state = open_state(&SimDisk::default(), &FatalLog::default()).unwrap();
+        let mut memory = MemoryRecords::default();
+        let mut dice = Dice::new(seed);
+        for batch in 0..60u64 {
+            let mut transaction = state.begin();
+            let mut changed = memory.clone();
+            for step in 0..4 {
+                let number =
+                    if dice.chance(10) { dice.below(1_000) } else { 1_000 + batch * 4 + step };
+                let key = number.to_be_bytes();
+                transaction.put(Table::Deadlines, &key, Vec::new());
+                changed.put(Table::Deadlines, &key, Vec::new());
+                let (from, to) = (Bound::Unbounded, Bound::Unbounded);
+                let limit = 1 + dice.below(5) as usize;
+                let first = transaction.range(Table::Deadlines, from, to, limit);
+                assert_eq!(first, changed.range(Table::Deadlines, from, to, limit), "seed {seed}");
+                for (key, _) in first.iter().take(dice.below(4) as usize) {
+                    transaction.delete(Table::Deadlines, key);
+                    changed.delete(Table::Deadlines, key);
+                }
+            }
+            if dice.chance(20) {
+                transaction.abort();
+            } else {
+                transaction.commit(&[]);
+                memory = changed;
+            }
+            if dice.chance(20) {
+                state.sync();
+            }
+            assert_eq!(dump(&state.read()), dump(&memory), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_view_stays_as_it_is_though_what_it_shows_is_synced() {
+    let state = open_state(&SimDisk::default(), &FatalLog::default()).unwrap();
+    commit_batch(&state, 1);
+    state.sync();
+    assert_eq!(state.unsynced_records(), 0);
+    commit_batch(&state, 2);
+    let view = state.read();
+    assert!(state.unsynced_records() > 0);
+    state.sync();
+    commit_batch(&state, 3);
+    state.sync();
+    assert_eq!(dump(&view), dump(&model(2)));
+    assert_eq!(dump(&state.read()), dump(&model(3)));
+}
+
+#[test]
+fn others_read_and_commit_while_a_sync_runs() {
+    for seed in 0..scaled(20, 200) {
+        let disk = SimDisk::default();
+        let state = open_state(&disk, &FatalLog::default()).unwrap();
+        let mut dice = Dice::new(seed);
+        let (mut batch, mut synced) = (0, 0);
+        let commit = |batch: &mut u64| {
+            *batch += 1;
+            commit_batch(&state, *batch);
+        };
+        for _ in 0..6 {
+            (0..=dice.below(3)).for_each(|_| commit(&mut batch));
+            let sync = state.begin_sync().expect("something was committed");
+            synced = batch;
+            (0..dice.below(4)).for_each(|_| commit(&mut batch));
+            let memory = model(batch);
+            assert_eq!(dump(&state.read()), dump(&memory), "seed {seed}");
+            compare(&state.read(), &memory, &mut dice);
+            compare(&state.begin(), &memory, &mut dice);
+            sync.finish();
+            assert_eq!(dump(&state.read()), dump(&memory), "seed {seed}");
+        }
+        let reopened = open_state(&disk.crash(seed), &FatalLog::default()).unwrap();
+        assert_eq!((applied(&reopened), dump(&reopened.read())), (synced, dump(&model(synced))));
+    }
+}
+
+#[test]
+fn a_sync_that_is_given_up_ends_all_commits() {
+    let (disk, fatal) = (SimDisk::default(), FatalLog::default());
+    let state = open_state(&disk, &fatal).unwrap();
+    commit_batch(&state, 1);
+    drop(state.begin_sync());
+    assert!(catch_unwind(AssertUnwindSafe(|| commit_batch(&state, 2))).is_err());
+    assert!(fatal.reason().unwrap().contains("could not be written"));
+}
+
+#[test]
+fn what_was_not_synced_is_gone_when_the_file_is_closed() {
+    let disk = SimDisk::default();
+    let state = open_state(&disk, &FatalLog::default()).unwrap();
+    commit_batch(&state, 1);
+    state.sync();
+    commit_batch(&state, 2);
+    drop(state);
+    let state = open_state(&disk, &FatalLog::default()).unwrap();
+    assert_eq!((applied(&state), dump(&state.read())), (1, dump(&model(1))));
 }
 
 /// Compares point reads and ranges with all kinds of bounds.
@@ -119,7 +241,7 @@ fn a_view_knows_when_it_is_too_old() {
 #[test]
 fn a_damaged_record_stops_the_node_by_name() {
     use redb::{Database, TableDefinition};
-    const KEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("keys");
+    const TOKENS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("tokens");
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(FsDisk::open(directory.path().join("data")).unwrap());
     let fatal = FatalLog::default();
@@ -127,15 +249,15 @@ fn a_damaged_record_stops_the_node_by_name() {
         || StateFile::open(disk.clone(), Arc::new(ManualClock::default()), fatal.hook()).unwrap();
     let state = open();
     let mut transaction = state.begin();
-    transaction.put(Table::Keys, &[0xAB; 16], b"enabled".to_vec());
-    transaction.put(Table::Keys, &[0xCD; 16], b"disabled".to_vec());
+    transaction.put(Table::Tokens, &[0xAB; 16], b"enabled".to_vec());
+    transaction.put(Table::Tokens, &[0xCD; 16], b"disabled".to_vec());
     transaction.commit(&[]);
     state.sync();
     drop(state);
 
     let database = Database::open(disk.root().join(STATE_FILE)).unwrap();
     let write = database.begin_write().unwrap();
-    let mut table = write.open_table(KEYS).unwrap();
+    let mut table = write.open_table(TOKENS).unwrap();
     let mut stored = table.remove([0xAB; 16].as_slice()).unwrap().unwrap().value().to_vec();
     stored[10] ^= 0x20;
     table.insert([0xAB; 16].as_slice(), stored.as_slice()).unwrap();
@@ -145,12 +267,12 @@ fn a_damaged_record_stops_the_node_by_name() {
 
     let state = open();
     let view = state.read();
-    assert_eq!(view.get(Table::Keys, &[0xCD; 16]), Some(b"disabled".to_vec()));
+    assert_eq!(view.get(Table::Tokens, &[0xCD; 16]), Some(b"disabled".to_vec()));
     assert_eq!(fatal.reason(), None);
-    let read = catch_unwind(AssertUnwindSafe(|| view.get(Table::Keys, &[0xAB; 16])));
+    let read = catch_unwind(AssertUnwindSafe(|| view.get(Table::Tokens, &[0xAB; 16])));
     assert!(read.is_err(), "a damaged record must not be given out");
     let reason = fatal.reason().unwrap();
-    assert!(reason.contains("`keys`") && reason.contains("0xabababab"), "{reason}");
+    assert!(reason.contains("`tokens`") && reason.contains("0xabababab"), "{reason}");
     let range = catch_unwind(AssertUnwindSafe(|| dump(&view)));
     assert!(range.is_err(), "nor by a range");
 }
@@ -169,13 +291,15 @@ fn work(disk: &SimDisk, fatal: &FatalLog, batches: u64, period: u64) -> (u64, u6
                 synced = asked;
             }
         }
+        state.sync();
+        synced = asked;
     }));
     assert_eq!(stopped.is_err(), fatal.reason().is_some());
     (asked, synced)
 }
 
 #[test]
-fn after_a_crash_the_state_is_that_of_one_batch_at_or_after_the_last_sync() {
+fn after_a_crash_the_state_is_that_of_one_sync() {
     let (batches, period) = (40, 6);
     let calls = {
         let disk = SimDisk::default();

@@ -256,9 +256,9 @@ fn digests_are_pinned() {
     update, remove less: 747d289f32924878b7195719ef8a20f01126cbe74a75f02ef4d51e6f0c8bce5d
     update, ring: 26a681dee0b181405dd10d8e5fd3a04d914672fe83dbb5755be7422d119b62f8
     update, ring by id: 197022bd65ed7bfef746aea6c41f8e5dfa1e6a85f68f9393d04ea413bcef63f6
-    create instance: 8afcdc5b744bac2266ce4a2b37d87761bd7fb5615cd6e380fde75428e08dd520
-    create other instance: a567c90f21e40dea494071816bce3ae662e47ddd630e03429a12cbd26889bfbc
-    create instance, policy: a4ba4daaf22a6be05af922aa034b3512c22bf1187c2d7f876d05dc29565aa3a6
+    create instance: 9098ae06068bf663e2a365e6bc299947515c9e7848a0c5112f42fa7a234f1071
+    create other instance: 2d04a0453ad3e497796686d1470289bba79e3d961b580f6312b19170d9d143c0
+    create instance, policy: b45fd44733b01e1f99cfef9682bd5762784b9b276c90dd7bff2d896953f07c0c
     delete instance: 766eadfa31f0b9e12bdf0aeae0f111c7cc7d80ad8117c17d432652fc0ffc42a7
     delete other instance: f2c6924dc3b3155c18914aeca09b40f3c0b8c1c6f6d3b3214affd13f12761083
     create ring: bc931802a9fd0abf81172a84c0586dab097e566f7b79c4588b5a1728cd67f458
@@ -288,46 +288,46 @@ fn digests_are_pinned() {
     bind other role: 390cfeb3f704b3baced9bc2aabca63659c8e24d0e3dc4f33c57abbdb1fc3b909
     unbind: e380c76b7c5b2a992040f576a199d751df3eeec9f98d6b0101a43a2002a0f238
     seal: 4b838575cf93ea640328774167ad16a4d43988a40537d45980c68dce2c84f472
-    policy of key: nothing: e427088840f841eb4c2988e47cdf59436f20667ce869057c42d91d765031e2b8
-    policy of key: layered: 95f29654041df01c52ec1f0a61adcd5e3f07eb448070b8d89e9226e5423cd5d2
-    policy of key: soft: 83aebb266c69f21e21cea40c7a3dbaf63ab1d6d2f5894280b83b7be8f6e7aaca
-    policy of key: grace: 2cc4f8a3e032c73ff25d5bc071e271b03742994b24ffb39ad628a7b1377119da
-    policy of key: no grace: 5724f6615c5f22e92d9e78ab669b8ccf737d58a539954d1bd6959a184f1be774
-    policy of key: window: 9a29406e43ff7859666f65d1625a38f853d34eedf12b2601f1cd26ee71ea6fb3
-    policy of key: floor: b2ca5bd03da88b8610dcd83610d9e7c9d1de0c9bfaa75b92aaeb876929a8a57e
-    policy of key: purge: 2375eb98b363fe5ce84fbd3a6e098d35c6691a2132d1d209b8523eaad924112b
-    policy of key: now: 3fa54c7dfbe5640c168b6c16ff24ccda0181422c06d284cfbac43f7d38827b99
-    policy of key: not now: fd35f81bfc3e1bd21b4e465a3e9d5226c73372fda3247357a57234fa206d5444
-    policy of key: disabled: 286855d5f8ed231945fdc997e47f2f8f5b2fa71d568644fc6bf9b646e5a74ecd
-    policy of key: pending: 3d2a863a9a36f1be7afb85b12379037a3147ca6544122fd17a36c573d0605762
-    policy of key: restore to: 3f74ae3cb6e368004512c6a488803fe3e5ceaa126bb54ad5a85a3ac3e18eda78
-    policy of key: deactivated: cc67366147c7d4da33c731167022469da43be534a6fc4c0384f4b012b98f786c
-    policy of key: enable: 508c44fc1bc957366d4ccd34a7d1fd93bff7807b6c560f9fa989f26a569716c2
-    policy of key: restore: ff5cb9b73c4590fd273d255183f3afadf67ce808370026a9b733a3b0ce6badfe
-    policy of key: rotate: 3ea3e760935ebee044c6694e6e1fd430e8b9816aa0eef814c278590cf8697765
-    policy of key: restarts: b93daea8cdafe4b70cec9c870f1588238b98e839d9741b05d7aa3f46b67cd69c
-    policy of instance: nothing: a6d1d282ebe478d425a0b8afac2a26d6be1c6d6befe9add0d179d70af0855b15
-    policy of instance: layered: ef5987279dbd380b12cca4409483092ce41fdc62893ef85c10d61e812b7a9430
-    policy of instance: soft: 55af90a18dd421ad9a3334258628687921b52d47d1a623226d6ce81f14596ab1
-    policy of instance: grace: 4e9826aea03f25269359d77881f85ff6a9cdced2d7f7514c2f507754a9675d17
-    policy of instance: no grace: facc453c5ef4a4d3465b57250d0103981094fc1bb6397ca64d680242123511f7
-    policy of instance: window: c352c441d9b3c4e51187bfdd5af7a6f10da150d71cff637b1553bb4182b72394
-    policy of instance: floor: 0518a84d81770cf02192b6a3b437e2a78cc23c67d53a6e4833a8b336be324b6a
-    policy of instance: purge: 5f55a874dfda56c3dd078528350d56b5bdda88c0e820bd8e5a0057460831bb3e
-    policy of instance: now: 35f478c70d0fab534081c0c7850159d219fc57f052b07d7978e490c0f8d8d7ae
-    policy of instance: not now: e88c0445c2f9623a65fab3cf8739b675bb32f522b4a612dc656929c24bfa219c
-    policy of instance: disabled: 9750c672d04f39abbb911e9e87d79c6666d54ceefd4647346ee9d66112ec4035
-    policy of instance: pending: 6fb5960ab6ed25b748470176358a5d6bd0806d2d5cf25f3e6f825a2f4eada797
-    policy of instance: restore to: e8193d33a1cf04949a68d35aba9758db53ecdc7d937ddf54adfed27bc1c7b452
-    policy of instance: deactivated: c724b82894fa8be8606304afcc21acd4e18462f7597a5d4291d5e1abfc5b2fb1
-    policy of instance: enable: 65c9ce93d475635ef366cbb7b27e2ad485184775d2db6e01c4175e75224f0c22
-    policy of instance: restore: 3545e306de9a1ea10b35ac86b5f99dce44a4a90cc803eb33db8986bf674e0ce1
-    policy of instance: rotate: c6eda9b33a80f2c74eb6fe2571469014a38f6c5a08782c11514f930692819935
-    policy of instance: restarts: 9b6be2b4eb36ede8b44ff44d8ce81b2af47b0de205c7054b4e842d88409e510e
-    policy of key, there: 1be948fe54803b09c15be2d696179dc395480dbe9fd29c55d2f50d2d6991fd53
-    policy of key, by id: 4de903965f3f1006bd837f5c10920f1c978f52e60157a771218beb15b44f9661
-    policy of key, no rotation: 56efa2c1d83c64a8026ef8ee8954f19d6a31fea137a36ddf83ef95ac8c27b8aa
-    policy of key, rotation: ecaf575cef8c40827bd2aadbcb8bbd28ad39df8f012c3ade4ed98e9b53f697b3
+    policy of key: nothing: 98375c0cc46f620081b3865c2705c0548c3efe8c9cc0458902e4debc352f5e1a
+    policy of key: layered: f09ec0b0e912d21ec5ca7c353e340b25b3fa93d45240ae10ca378a2f6320896d
+    policy of key: soft: bab981d881c73b0fbc1f2d702a8268c67bdd6bacf300cbcd2c86ae460beaba6e
+    policy of key: grace: 30054a74cf4c8046d54b64d0d82f7375af072e636cfaa4697711344a71e052a2
+    policy of key: no grace: 941da9dfe46312d41708826a2c465cc8e885a2c2e840831f57cca943ad58d885
+    policy of key: window: 5e831ecc110afb50050782dcd6c5fe999242ae5412d55f157d7de0db62f0a886
+    policy of key: floor: 8d079188161bb912c3009dd88a51be3ce386b4b3249830bf7aa441b6e8fdff63
+    policy of key: purge: 7e3b607629947e560bdf9f9813f4d00a434984148ef6caf453962b67d8829cdd
+    policy of key: now: 4b855c2b872376055b75ac27d2a3877e1d9828fc495841aae7a6e168c24a7e14
+    policy of key: not now: 3658ffeb2451b3a2e636d4481d611d92c277ae86114ae08cef10d8652a56c0e3
+    policy of key: disabled: f2ce44d73f22fe777ad96a01f5510afcb7d54e82cf2a30bc8d879483458c7695
+    policy of key: pending: c29c419219b2ba9492df84157347901ac2097ae12b067d40375d5d654e8787c1
+    policy of key: restore to: ab928559992ae3520964d1056553cc94039005dcc261db8e9a89af2e52d94da5
+    policy of key: deactivated: c8c0d8409695c4afdaaae7d7603b8adeef1fbd10632243a081745d6b37df3619
+    policy of key: enable: ffe3ad9685c6d2c7fbd78c58c68e0d4c5e068edda952183f61ed04deb492cb42
+    policy of key: restore: 475a63e3fd4c8d4e36edc85c0a84df4d6a2017604bb76910607ba929b1f0c415
+    policy of key: rotate: 73528a7978eb9ef23e61fef11b30baf4a1124203d9c22b254570436011d24e13
+    policy of key: restarts: 77dc6dccce057b01cef741f6b716b26d1602d4a5b3a78fc2ac86f2c1fb7ef933
+    policy of instance: nothing: b6138881bd5576a7d44b5a88962439ed6fd51f8f07c64ae5c47758744cc1d4d6
+    policy of instance: layered: 7f0f13f5d4e02212221acfefe6ccae491e6c63925cfecea0006c49367ce65a68
+    policy of instance: soft: 2f655cfcc63fc6d62e9af0ca125df2bb5e50f91d3eb8de0dfd9d3bb03ec4840b
+    policy of instance: grace: 6cdac0cbed43d0145d16951087912e1255bf43973b0fe1080c0c929e5970c4f5
+    policy of instance: no grace: 5cad558ee7d3d8bcadc512815d19d7c3c95b32873a3ff7f21221d1cee1a2037a
+    policy of instance: window: 2d30a7c6cb78915a3aee0a1c592a88407dd797d94130ef8c4e526a906283805e
+    policy of instance: floor: 6dad2c44b21b534d432122df0e896d220d7336c28016dc650d87e556c238642b
+    policy of instance: purge: 20b1e233e905735da669255edf0a23e6c2824dee697b12064f00d8c0ac401cc7
+    policy of instance: now: 60b1c27549403335fe09e7321eae27ef500befb180ae02aedd2b91bba84e0713
+    policy of instance: not now: 15e432925fd8f45862d30cca6ec97aea9e2defd3ecd8cf1aab53a9d12ddb3b25
+    policy of instance: disabled: feae19cb87798cda824694c745016f422e96b95de8c3baa1ea3bddd44dd9069b
+    policy of instance: pending: 5982897020dca6dc09aaa6f07e97fe047643a57b4adcf87d6af2f82360c81e49
+    policy of instance: restore to: f2eda9da7a82523f673b1a348eece41a5efe1ce3731c0cc7bea567994aa679a0
+    policy of instance: deactivated: 75b476ce8360c5aab16302121303a0e10ff814b7f4380e7610a71465ec865371
+    policy of instance: enable: 3962d36683744a8a2e9d8982a3a139e5074813d3be1da8467a5d1de45d566b32
+    policy of instance: restore: 76a7c2ac65fb4f8f6522fca585f7209ffac9eca019f645c9043954f760bd734f
+    policy of instance: rotate: 16e38ab980b2ca64295a8d3ba21cca881e06a2ca6a6e6af89afd95467d6868e8
+    policy of instance: restarts: 4fe37ccd625b07c29e5ca3f86a3ca7c73eaf5f8e6639698fe07c3d2469d94568
+    policy of key, there: 25fb166e0cd65a16e5cd832fe22d1e98dd2b23c2857897058c4c2c0210c8ba2a
+    policy of key, by id: bcb0aeedb9a6fdc88c3a07c54ec06219274c56fe6f9484ea372435b6fd559902
+    policy of key, no rotation: 3d99c5f2e7ace6a151ffa6594d1d9a51248e9ca8117f915e86ec2fe387cd2ff8
+    policy of key, rotation: 753e341c1da2471d5eea4bac88e9f5957572b254b4f6363fd547f91ed007c47a
     "#);
 }
 

@@ -474,6 +474,7 @@ pub fn machine_record() -> MachineRecord {
         next_event: 500,
         remembered: 300,
         memory_floor: 200,
+        oldest_request_ms: 1_780_000_000_000,
         next_audit: 400,
         audit_head: [0x77; 32],
     }

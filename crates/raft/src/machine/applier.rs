@@ -13,7 +13,7 @@ use conclave_core::digest::{StateDigest, Touched};
 use conclave_core::mutants::Mutant;
 use conclave_core::outcome::Applied;
 use conclave_core::replica::Observer;
-use conclave_storage::{ApplyTxn, FatalHook, LogFile, ReadTxn, SnapshotFile, StateFile};
+use conclave_storage::{ApplyTxn, FatalHook, LogFile, ReadTxn, SnapshotFile, Spawner, StateFile};
 use openraft::EntryPayload;
 use openraft::storage::ApplyResponder;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,11 @@ use std::io;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-/// Entries after which the state is synced without waiting for the interval.
-const SYNC_AFTER_ENTRIES: u64 = 1_000;
+/// Changed records after which the state is synced without waiting for the interval: they are in memory
+/// until then …
+const SYNC_AFTER_RECORDS: usize = 50_000;
+/// … and after which nothing is applied until a sync that runs has ended.
+const WAIT_AFTER_RECORDS: usize = 2 * SYNC_AFTER_RECORDS;
 
 /// Entries of one transaction: enough to share its cost, few enough that answers do not wait long.
 pub(super) const BATCH: usize = 256;
@@ -97,6 +100,8 @@ pub struct ApplierParts {
     pub log: LogFile,
     /// The caches above.
     pub observer: Arc<dyn Observer>,
+    /// Runs the syncs of the state.
+    pub spawner: Arc<dyn Spawner>,
     /// Called when this replica's state differs from that of the majority.
     pub fatal: FatalHook,
 }
@@ -108,12 +113,23 @@ pub struct Applier {
     observer: Arc<dyn Observer>,
     fatal: FatalHook,
     meta: AppliedMeta,
+    spawner: Arc<dyn Spawner>,
     unsynced: u64,
     synced: Option<u64>,
+    syncing: Option<Syncing>,
+    /// Who waits until the state is durable up to an index.
+    waiting: Vec<(Option<u64>, oneshot::Sender<io::Result<()>>)>,
     newest: Newest,
     published: watch::Sender<Option<u64>>,
     digests: Arc<Digests>,
     jobs: mpsc::UnboundedReceiver<Job>,
+}
+
+/// A sync that runs on a thread of its own.
+struct Syncing {
+    /// Up to where.
+    index: Option<u64>,
+    done: oneshot::Receiver<()>,
 }
 
 /// The applier from outside.
@@ -150,7 +166,10 @@ impl Applier {
             fatal: parts.fatal,
             synced: meta.index(),
             meta,
+            spawner: parts.spawner,
             unsynced: 0,
+            syncing: None,
+            waiting: Vec::new(),
             newest: newest.clone(),
             published,
             digests: digests.clone(),
@@ -163,43 +182,72 @@ impl Applier {
     /// Works until it is closed or all handles are gone.
     pub async fn run(mut self) {
         let mut next = None;
-        while let Some(job) = self.next_job(&mut next).await {
-            // A receiver that is gone does not need the answer.
-            match job {
-                Job::Apply { work, room } => {
-                    let (work, _rooms) = self.with_those_that_wait(work, room, &mut next);
-                    if let Err(error) = self.apply(work).await {
-                        tracing::error!(%error, "entries were not applied");
-                        return;
-                    }
-                }
-                Job::Flush { done } => {
-                    let _ = done.send(Ok(()));
-                }
-                Job::Install { file, done } => {
-                    let _ = done.send(self.install(&file));
-                }
-                Job::SyncTo { index, done } => {
-                    let _ = done.send(self.sync_to(index).await);
-                }
-                Job::Sync => {
-                    if self.unsynced > 0 && self.sync().await.is_err() {
-                        return;
-                    }
-                }
-                Job::Close { done } => {
-                    let _ = done.send(self.sync().await);
+        loop {
+            let worked = match self.next_job(&mut next).await {
+                Ok(Some(job)) => self.work(job, &mut next).await,
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            match worked {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(%error, "entries were not applied");
                     return;
                 }
             }
         }
     }
 
-    async fn next_job(&mut self, next: &mut Option<Job>) -> Option<Job> {
-        match next.take() {
-            Some(job) => Some(job),
-            None => self.jobs.recv().await,
+    /// Does a job; whether there is more to do.
+    async fn work(&mut self, job: Job, next: &mut Option<Job>) -> io::Result<bool> {
+        // A receiver that is gone does not need the answer.
+        match job {
+            Job::Apply { work, room } => {
+                let (work, _rooms) = self.with_those_that_wait(work, room, next);
+                self.apply(work).await?;
+            }
+            Job::Flush { done } => {
+                let _ = done.send(Ok(()));
+            }
+            Job::Install { file, done } => {
+                self.end_sync().await?;
+                let _ = done.send(self.install(&file));
+            }
+            Job::SyncTo { index, done } => {
+                self.waiting.push((self.meta.index().min(Some(index)), done));
+                self.serve_those_who_wait().await?;
+            }
+            Job::Sync => {
+                if self.unsynced > 0 {
+                    self.begin_sync().await?;
+                }
+            }
+            Job::Close { done } => {
+                self.end_sync().await?;
+                let _ = done.send(self.sync().await);
+                return Ok(false);
+            }
         }
+        Ok(true)
+    }
+
+    /// The next job; what a sync that ends meanwhile asks for is done first.
+    async fn next_job(&mut self, next: &mut Option<Job>) -> io::Result<Option<Job>> {
+        if let Some(job) = next.take() {
+            return Ok(Some(job));
+        }
+        while let Some(syncing) = &mut self.syncing {
+            tokio::select! {
+                biased;
+                ended = &mut syncing.done => {
+                    self.sync_ended(ended)?;
+                    self.serve_those_who_wait().await?;
+                }
+                job = self.jobs.recv() => return Ok(job),
+            }
+        }
+        Ok(self.jobs.recv().await)
     }
 
     /// Entries that came while others were applied share a transaction, which costs more than they do.
@@ -228,6 +276,7 @@ impl Applier {
 
     async fn apply(&mut self, work: Vec<Work>) -> io::Result<()> {
         if Mutant::AppliedOutsideTransaction.active() {
+            self.end_sync().await?;
             self.sync_log().await?;
         }
         let mut transaction = self.state.begin();
@@ -246,7 +295,13 @@ impl Applier {
                 responder.send(applied);
             }
         }
-        if self.unsynced >= SYNC_AFTER_ENTRIES { self.sync().await } else { Ok(()) }
+        if self.state.unsynced_records() >= WAIT_AFTER_RECORDS {
+            self.end_sync().await?;
+        }
+        if self.state.unsynced_records() >= SYNC_AFTER_RECORDS {
+            self.begin_sync().await?;
+        }
+        Ok(())
     }
 
     fn apply_one(
@@ -324,19 +379,71 @@ impl Applier {
         Ok(())
     }
 
-    async fn sync_to(&mut self, index: u64) -> io::Result<()> {
-        if self.synced < Some(index) { self.sync().await } else { Ok(()) }
+    /// Answers those up to whose index the state is durable; syncs for the others.
+    async fn serve_those_who_wait(&mut self) -> io::Result<()> {
+        if self.waiting.iter().any(|(index, _)| *index > self.synced) {
+            self.begin_sync().await?;
+        }
+        for (_, done) in self.waiting.extract_if(.., |(index, _)| *index <= self.synced) {
+            let _ = done.send(Ok(()));
+        }
+        Ok(())
     }
 
-    /// Makes the state durable, after the log entries that led to it.
-    async fn sync(&mut self) -> io::Result<()> {
-        if self.log.synced_index() < self.meta.index() {
-            self.sync_log().await?;
+    /// Begins to make the state durable, unless that is going on: entries are applied meanwhile.
+    async fn begin_sync(&mut self) -> io::Result<()> {
+        if self.syncing.is_some() {
+            return Ok(());
         }
+        self.sync_log_first().await?;
+        let index = self.meta.index();
+        self.unsynced = 0;
+        let Some(sync) = self.state.begin_sync() else {
+            self.synced = index;
+            return Ok(());
+        };
+        let (ended, done) = oneshot::channel();
+        let work = async move {
+            sync.finish();
+            // The applier has ended when it does not listen.
+            let _ = ended.send(());
+        };
+        self.spawner.spawn("state-sync", Box::pin(work))?;
+        self.syncing = Some(Syncing { index, done });
+        Ok(())
+    }
+
+    /// Waits for the end of a sync that runs.
+    async fn end_sync(&mut self) -> io::Result<()> {
+        if let Some(syncing) = &mut self.syncing {
+            let ended = (&mut syncing.done).await;
+            self.sync_ended(ended)?;
+        }
+        Ok(())
+    }
+
+    fn sync_ended(&mut self, ended: Result<(), oneshot::error::RecvError>) -> io::Result<()> {
+        ended.map_err(|_| io_error("a sync of the state has failed"))?;
+        if let Some(syncing) = self.syncing.take() {
+            self.synced = syncing.index;
+        }
+        // Whoever reads from now on does not hold what was synced in memory, nor the pages it replaced.
+        self.newest.replace(self.state.read(), &self.meta);
+        Ok(())
+    }
+
+    /// Makes the state durable; nothing else happens meanwhile.
+    async fn sync(&mut self) -> io::Result<()> {
+        self.sync_log_first().await?;
         self.state.sync();
         self.synced = self.meta.index();
         self.unsynced = 0;
-        Ok(())
+        self.serve_those_who_wait().await
+    }
+
+    /// The state is durable after the log entries that led to it.
+    async fn sync_log_first(&self) -> io::Result<()> {
+        if self.log.synced_index() < self.meta.index() { self.sync_log().await } else { Ok(()) }
     }
 
     /// Makes everything durable that was asked of the log so far.
@@ -424,6 +531,7 @@ mod tests {
             state: StateFile::open(disk.clone(), clock, fatal.clone()).unwrap(),
             log: LogFile::open(disk, &TaskSpawner, fatal.clone()).unwrap(),
             observer,
+            spawner: Arc::new(TaskSpawner),
             fatal,
         }
     }

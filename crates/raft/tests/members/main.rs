@@ -37,7 +37,8 @@ impl StoreBuilder<TypeConfig, LogStore, Machine> for Builder {
         let state = StateFile::open(disk.clone(), clock, fatal.clone()).unwrap();
         let snapshots = SnapshotStore::open(disk).unwrap();
         let observer = Arc::new(world::Nothing);
-        let parts = ApplierParts { state: state.clone(), log: log.clone(), observer, fatal };
+        let (state_of, log_of, spawner) = (state.clone(), log.clone(), Arc::new(TaskSpawner));
+        let parts = ApplierParts { state: state_of, log: log_of, observer, spawner, fatal };
         let (applier, handle, _, _) = Applier::open(parts).unwrap();
         tokio::spawn(applier.run());
         let machine = Machine::new(state, handle.clone(), snapshots, Arc::new(TaskSpawner));

@@ -1,36 +1,36 @@
 //! The transaction of a batch of entries.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Bound;
 
 use conclave_core::records::{Record, Records, RecordsRead, Table};
-use redb::{Durability, WriteTransaction};
 
-use super::read::is_empty;
-use super::{ReadTxn, stop, tables};
-use crate::check::sealed;
-use crate::fatal::FatalHook;
-
-/// What became of a record in a transaction: its new value, or `None` if it was removed.
-pub type Change = Option<Vec<u8>>;
+use super::overlay::{Change, Changes, Fronts, Merged, is_empty};
+use super::turn::Turn;
+use super::{ReadTxn, StateFile};
 
 /// The changes of one batch of entries over the state before it. It reads its own writes; nobody
 /// else sees any before [`ApplyTxn::commit`]. Dropping it aborts it.
-///
-/// Changes are collected in memory (a record that is written for each entry of the batch reaches
-/// the file once) and written in order of table and key when the batch is committed. The redb write
-/// transaction is held from the beginning: it is the exclusive right to write.
 pub struct ApplyTxn {
     base: ReadTxn,
-    changes: BTreeMap<Table, BTreeMap<Vec<u8>, Change>>,
-    write: WriteTransaction,
-    fatal: FatalHook,
+    seen: RefCell<Seen>,
+    fronts: RefCell<Fronts>,
+    changes: Changes,
+    state: StateFile,
+    turn: Turn,
 }
 
+/// What was read from the file: an entry asks for the same record several times, and so do those that
+/// follow it, and each time it would be looked for and its check computed.
+type Seen = [HashMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()];
+
 impl ApplyTxn {
-    pub(super) fn new(base: ReadTxn, write: WriteTransaction, fatal: FatalHook) -> ApplyTxn {
-        ApplyTxn { base, changes: BTreeMap::new(), write, fatal }
+    pub(super) fn new(state: StateFile, turn: Turn) -> ApplyTxn {
+        let base = state.read();
+        let fronts = RefCell::new(base.version.overlay.fronts().clone());
+        ApplyTxn { base, seen: RefCell::default(), fronts, changes: Changes::new(), state, turn }
     }
 
     /// The applied record with this name as it was before this transaction.
@@ -45,15 +45,12 @@ impl ApplyTxn {
         })
     }
 
-    /// Makes the changes and these applied records visible, in one step. Not synced:
+    /// Makes the changes and these applied records visible, in one step. Not durable:
     /// [`super::StateFile::sync`] does that.
     pub fn commit(self, applied: &[(&str, Vec<u8>)]) {
-        let ApplyTxn { base, changes, mut write, fatal } = self;
-        // It would keep the pages that this commit frees.
-        drop(base);
-        let committed =
-            write_changes(&mut write, &changes, applied).and_then(|()| Ok(write.commit()?));
-        committed.unwrap_or_else(|error| stop(&fatal, "a batch cannot be committed", &error));
+        let ApplyTxn { base, changes, state, turn, fronts, seen: _ } = self;
+        state.replace(&base, changes, applied, fronts.into_inner());
+        drop(turn);
     }
 
     /// Forgets the changes.
@@ -64,17 +61,22 @@ impl ApplyTxn {
     fn change(&self, table: Table, key: &[u8]) -> Option<&Change> {
         self.changes.get(&table)?.get(key)
     }
-}
 
-impl RecordsRead for ApplyTxn {
-    fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
-        match self.change(table, key) {
-            Some(change) => change.clone(),
-            None => self.base.get(table, key),
+    fn get_committed(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+        let version = &*self.base.version;
+        if let Some(change) = version.change(table, key) {
+            return change.clone();
         }
+        let seen = &mut self.seen.borrow_mut()[usize::from(table.number())];
+        if let Some(found) = seen.get(key) {
+            return found.clone();
+        }
+        let found = version.base.get(table, key);
+        seen.insert(key.to_vec(), found.clone());
+        found
     }
 
-    fn range(
+    fn records(
         &self,
         table: Table,
         from: Bound<&[u8]>,
@@ -88,13 +90,41 @@ impl RecordsRead for ApplyTxn {
         let Some(changes) = self.changes.get(&table) else {
             return base.take(limit).collect();
         };
-        let changes = changes.range::<[u8], _>((from, to));
-        Merged { base: base.peekable(), changes: changes.peekable() }.take(limit).collect()
+        Merged::new(base, changes.range::<[u8], _>((from, to))).take(limit).collect()
+    }
+}
+
+impl RecordsRead for ApplyTxn {
+    fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+        match self.change(table, key) {
+            Some(change) => change.clone(),
+            None => self.get_committed(table, key),
+        }
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Vec<Record> {
+        if from != Bound::Unbounded {
+            return self.records(table, from, to, limit);
+        }
+        let front = self.fronts.borrow().of(table).cloned();
+        let from = front.as_deref().map_or(Bound::Unbounded, Bound::Included);
+        let found = self.records(table, from, to, limit);
+        if let Some((first, _)) = found.first() {
+            self.fronts.borrow_mut().found(table, first);
+        }
+        found
     }
 }
 
 impl Records for ApplyTxn {
     fn put(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        self.fronts.get_mut().wrote(table, key);
         self.changes.entry(table).or_default().insert(key.to_vec(), Some(value));
     }
 
@@ -107,59 +137,4 @@ impl fmt::Debug for ApplyTxn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApplyTxn").field("changes", &self.changes().count()).finish()
     }
-}
-
-/// The records of the state with the changes over it, in ascending order of their keys.
-struct Merged<B: Iterator, C: Iterator> {
-    base: std::iter::Peekable<B>,
-    changes: std::iter::Peekable<C>,
-}
-
-impl<'a, B, C> Iterator for Merged<B, C>
-where
-    B: Iterator<Item = Record>,
-    C: Iterator<Item = (&'a Vec<u8>, &'a Change)>,
-{
-    type Item = Record;
-
-    fn next(&mut self) -> Option<Record> {
-        loop {
-            let Some((changed, _)) = self.changes.peek() else {
-                return self.base.next();
-            };
-            if self.base.peek().is_some_and(|(key, _)| key < *changed) {
-                return self.base.next();
-            }
-            // The change stands for the record with its key, if there is one.
-            self.base.next_if(|(key, _)| key == *changed);
-            if let Some((key, Some(value))) = self.changes.next() {
-                return Some((key.clone(), value.clone()));
-            }
-        }
-    }
-}
-
-fn write_changes(
-    write: &mut WriteTransaction,
-    changes: &BTreeMap<Table, BTreeMap<Vec<u8>, Change>>,
-    applied: &[(&str, Vec<u8>)],
-) -> Result<(), redb::Error> {
-    write.set_durability(Durability::None)?;
-    for (table, records) in changes {
-        let mut open = write.open_table(tables::records(*table))?;
-        for (key, change) in records {
-            match change {
-                Some(value) => open
-                    .insert(key.as_slice(), sealed(table.name(), key, value).as_slice())
-                    .map(drop)?,
-                None => open.remove(key.as_slice()).map(drop)?,
-            }
-        }
-    }
-    let mut meta = write.open_table(tables::APPLIED)?;
-    for (name, value) in applied {
-        let stored = sealed(tables::APPLIED_NAME, name.as_bytes(), value);
-        meta.insert(*name, stored.as_slice())?;
-    }
-    Ok(())
 }

@@ -2,9 +2,9 @@
 
 use conclave_core::records::Table;
 use redb::{Database, Durability, WriteTransaction};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::{STATE_FILE, StateFile, tables};
+use super::{Current, STATE_FILE, StateFile, tables};
 use crate::check::sealed;
 use crate::database;
 use crate::limits::{INSTALL_BATCH_BYTES, STATE_CACHE_BYTES};
@@ -23,7 +23,8 @@ impl StateFile {
     /// fatal hook.
     pub fn install(&self, snapshot: &SnapshotFile) -> Result<(), SnapshotError> {
         let disk = &*self.shared.disk;
-        let (_old, exclusive) = self.begin_write();
+        let writing = self.shared.writing.take();
+        let turn = self.turn();
         let built =
             database::create_unfinished(disk, STATE_FILE, STATE_CACHE_BYTES, tables::create_all)
                 .map_err(|error| SnapshotError::Build(error.to_string()))
@@ -34,8 +35,8 @@ impl StateFile {
         database::finish(disk, STATE_FILE).unwrap_or_else(|error| {
             self.shared.stop("the new file cannot be put in place", &error.into())
         });
-        *self.shared.database.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-        drop(exclusive);
+        self.set_current(Current::of(Arc::new(new), &self.shared.fatal));
+        drop((turn, writing));
         Ok(())
     }
 
@@ -103,10 +104,11 @@ fn write_records(
     table: Table,
     group: &[SnapshotItem],
 ) -> Result<(), redb::Error> {
-    let mut open = write.open_table(tables::records(table))?;
+    let mut open = write.open_table(tables::file_table(table))?;
     for item in group {
         if let SnapshotItem::Record { key, value, .. } = item {
-            open.insert(key.as_slice(), sealed(table.name(), key, value).as_slice())?;
+            let place = tables::file_key(table, key);
+            open.insert(place.as_slice(), sealed(table.name(), key, value).as_slice())?;
         }
     }
     Ok(())
