@@ -20,7 +20,7 @@ use crate::{
 /// [`std::process::exit`] instead of waiting for the runtime.
 pub async fn run(verb: Verb, mut globals: Globals, command: clap::Command) -> u8 {
     // Made here, so that an interruption can name it.
-    let id = *globals.request_id.get_or_insert_with(Uuid::new_v4);
+    let id = *globals.request_id.get_or_insert_with(Uuid::now_v7);
     let outcome = tokio::select! {
         outcome = dispatch(verb, &globals, command) => outcome,
         () = interrupted() => Err(interruption(id).into()),

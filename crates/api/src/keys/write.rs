@@ -13,7 +13,7 @@ use conclave_core::command::{Algorithm, Command, CreateKey, RotateKey, WrappedMa
 use conclave_core::ids::KeyId;
 use conclave_core::reason::Reason;
 use conclave_core::roles::Action;
-use conclave_core::seams::random_uuid;
+use conclave_core::seams::time_ordered_uuid;
 use conclave_core::state::State;
 use conclave_crypto::KeyMaterial;
 use conclave_crypto::wrap::{self, MaterialContext};
@@ -46,7 +46,7 @@ impl Context {
             rotate_every_ms,
         };
         let digest = digest::create_key(call, &asked);
-        let key = KeyId(random_uuid(&*self.entropy));
+        let key = KeyId(time_ordered_uuid(&*self.clock, &*self.entropy));
         let (action, on) = (Action::CreateKey, On::Ring(&ring));
         let done = self
             .mutate(Mutation { call, request: id, digest, action, on }, |basis| {
