@@ -1,6 +1,7 @@
 //! Calls of the cluster that is measured.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
@@ -162,15 +163,16 @@ impl Subject for Encrypt<'_> {
     }
 }
 
-/// Disabling and enabling, each slot its own key.
+/// Disabling and enabling keys in turn, each key by one call at a time.
 pub(crate) struct Lifecycle<'a> {
     wires: &'a Wires,
-    keys: Vec<Toggled>,
+    /// Those that no call is at, the one that has rested longest first.
+    keys: RefCell<VecDeque<Toggled>>,
 }
 
 struct Toggled {
     id: String,
-    enabled: Cell<bool>,
+    enabled: bool,
 }
 
 impl<'a> Lifecycle<'a> {
@@ -180,29 +182,44 @@ impl<'a> Lifecycle<'a> {
         wires: &'a Wires,
         count: usize,
     ) -> Result<Lifecycle<'a>, Error> {
-        let mut keys = Vec::new();
+        let mut keys = VecDeque::new();
         for number in 0..count {
             let key = key(client, &format!("{KEY}-{number}")).await?;
-            let enabled = Cell::new(key.state() == v1::KeyState::Enabled);
-            keys.push(Toggled { id: key.id, enabled });
+            let enabled = key.state() == v1::KeyState::Enabled;
+            keys.push_back(Toggled { id: key.id, enabled });
         }
-        Ok(Lifecycle { wires, keys })
+        Ok(Lifecycle { wires, keys: RefCell::new(keys) })
+    }
+
+    /// On these keys, which are enabled.
+    pub(crate) fn on(wires: &'a Wires, ids: impl IntoIterator<Item = String>) -> Lifecycle<'a> {
+        let keys = ids.into_iter().map(|id| Toggled { id, enabled: true }).collect();
+        Lifecycle { wires, keys: RefCell::new(keys) }
+    }
+
+    async fn toggle(&self, key: &Toggled, slot: usize) -> Result<(), Error> {
+        let request_id = Uuid::now_v7().to_string();
+        let request = self.wires.request(v1::KeyRequest { request_id, key: key.id.clone() });
+        let mut client = KeysClient::new(self.wires.channel(Where::Leader, slot));
+        let answer = match key.enabled {
+            true => client.disable_key(request).await,
+            false => client.enable_key(request).await,
+        };
+        answer.map(drop).map_err(|status| refused(&status))
     }
 }
 
 impl Subject for Lifecycle<'_> {
     async fn call(&self, slot: usize) -> Result<(), Error> {
-        let Toggled { id, enabled } = &self.keys[slot];
-        let message = v1::KeyRequest { request_id: Uuid::new_v4().to_string(), key: id.clone() };
-        let request = self.wires.request(message);
-        let mut client = KeysClient::new(self.wires.channel(Where::Leader, slot));
-        let answer = match enabled.get() {
-            true => client.disable_key(request).await,
-            false => client.enable_key(request).await,
-        };
-        answer.map_err(|status| refused(&status))?;
-        enabled.set(!enabled.get());
-        Ok(())
+        let rested = self.keys.borrow_mut().pop_front();
+        let mut key = rested.ok_or_else(|| {
+            let text = "there are fewer keys than calls at a time";
+            Error::new(Reason::Other("INTERNAL".into()), text, "report it")
+        })?;
+        let done = self.toggle(&key, slot).await;
+        key.enabled ^= done.is_ok();
+        self.keys.borrow_mut().push_back(key);
+        done
     }
 }
 

@@ -27,6 +27,12 @@ use crate::{Options, fsync};
 
 /// How many keys "few" are.
 const FEW: u64 = 1_000;
+/// Commands until the records that are bounded (audit, events) have reached their bounds: from then on
+/// each command drops old ones. So it is in a cluster that is in use, with few keys and with many.
+const WORN_AFTER: u64 = 100_000;
+/// Keys that commands are given to where they hardly ever come to the same one again: spread over all
+/// that were loaded. The other rows give commands to a thousand of these, as many as there are "few".
+const SPREAD: u64 = 20_000;
 /// Commands that are under way while keys are loaded.
 const LOADING: usize = 128;
 /// Commands that are under way while their cost is measured.
@@ -98,28 +104,39 @@ pub async fn run(options: &Options, keys: u64, progress: impl Fn(&str)) -> Resul
     let target = Target::find(options).await?;
     progress("getting ready");
     let wires = Wires::open(&target).await?;
-    conclave::prepare_key(&target.client).await?;
-    let lifecycle = Lifecycle::prepare(&target.client, &wires, load::MOST_IN_FLIGHT).await?;
-    let bench = Bench { target: &target, wires: &wires, lifecycle, span: options.span };
+    let bench = Bench { target: &target, wires: &wires, span: options.span };
     progress("loading a thousand keys");
-    bench.load(FEW, after(FAR)).await?;
+    let first = bench.load(FEW, after(FAR)).await?;
+    let lifecycle = bench.lifecycle(&first);
+    progress("filling what is bounded");
+    bench.wear(&lifecycle).await?;
     progress("measuring with a thousand keys");
-    let few = bench.side().await?;
+    let few = bench.side(&lifecycle).await?;
     let begun = std::time::Instant::now();
     let rest = keys.saturating_sub(FEW);
-    let mut loaded = 0;
+    let each = usize::try_from(rest.div_ceil(SPREAD)).unwrap_or(usize::MAX);
+    let (mut loaded, mut spread) = (0, Vec::new());
     while loaded < rest {
         let part = (rest - loaded).min(10_000);
-        bench.load(part, after(FAR)).await?;
+        spread.extend(bench.load(part, after(FAR)).await?.into_iter().step_by(each));
         loaded += part;
         progress(&format!("loading: {} of {keys} keys", loaded + FEW));
     }
     let loaded_per_s = rest as f64 / begun.elapsed().as_secs_f64().max(1e-9);
+    let as_many = spread.len().div_ceil(FEW as usize).max(1);
+    let some: Vec<String> = spread.iter().step_by(as_many).cloned().collect();
+    let lifecycle = bench.lifecycle(&some);
     progress("measuring with all keys");
-    let many = bench.side().await?;
+    let many = bench.side(&lifecycle).await?;
+    progress("commands to keys all over");
+    let others: Vec<String> = spread.into_iter().filter(|id| !some.contains(id)).collect();
+    let all_over = match others.len() > load::MOST_IN_FLIGHT {
+        true => Some(bench.busy(&bench.lifecycle(&others), options.span * 3).await?),
+        false => None,
+    };
     progress("ten thousand keys due at once");
-    let (calm, disturbed) = bench.disturbed(&many.all).await?;
-    let mut rows = compare(&few, &many);
+    let (calm, disturbed) = bench.disturbed(&lifecycle, &many.all).await?;
+    let mut rows = compare(&few, &many, all_over.as_ref());
     rows.push(beside("lifecycle_half_p99_due", calm.p99_us, disturbed.p99_us));
     let commit = machine::commit().to_owned();
     Ok(Growth { machine: machine::this(), commit, keys, loaded_per_s, rows })
@@ -128,21 +145,27 @@ pub async fn run(options: &Options, keys: u64, progress: impl Fn(&str)) -> Resul
 struct Bench<'a> {
     target: &'a Target,
     wires: &'a Wires,
-    lifecycle: Lifecycle<'a>,
     span: Duration,
 }
 
-impl Bench<'_> {
-    /// Creates keys that expire at `expires_at`; the id of the one that ticks come to last.
-    async fn load(&self, count: u64, expires_at: Timestamp) -> Result<String, Error> {
+impl<'a> Bench<'a> {
+    /// Creates keys that expire at `expires_at`.
+    async fn load(&self, count: u64, expires_at: Timestamp) -> Result<Vec<String>, Error> {
         let creating = stream::iter(0..count).map(|number| self.create(number, expires_at));
-        let ids: Vec<String> = creating.buffer_unordered(LOADING).try_collect().await?;
-        Ok(ids.into_iter().max().unwrap_or_default())
+        creating.buffer_unordered(LOADING).try_collect().await
+    }
+
+    /// Commands to these keys, in an order in which neighbours are far from each other.
+    fn lifecycle(&self, ids: &[String]) -> Lifecycle<'a> {
+        let mut ids = ids.to_vec();
+        // Ids begin with the time and end at random.
+        ids.sort_by_cached_key(|id| id.chars().rev().collect::<String>());
+        Lifecycle::on(self.wires, ids)
     }
 
     async fn create(&self, number: u64, expires_at: Timestamp) -> Result<String, Error> {
         let request = v1::CreateKeyRequest {
-            request_id: Uuid::new_v4().to_string(),
+            request_id: Uuid::now_v7().to_string(),
             description: "made by `conclave bench`".to_owned(),
             expires_at: Some(conclave::timestamp(expires_at)),
             ..v1::CreateKeyRequest::default()
@@ -154,7 +177,20 @@ impl Bench<'_> {
         Ok(answer.into_inner().key_id)
     }
 
-    async fn side(&self) -> Result<Side, Error> {
+    async fn wear(&self, lifecycle: &Lifecycle<'_>) -> Result<(), Error> {
+        let mut given = 0;
+        while given < WORN_AFTER {
+            given += self.busy(lifecycle, self.span).await?.calls;
+        }
+        Ok(())
+    }
+
+    /// Commands at as high a rate as 64 at a time reach.
+    async fn busy(&self, lifecycle: &Lifecycle<'_>, span: Duration) -> Result<Sample, Error> {
+        load::measure(lifecycle, Pace::InFlight(IN_FLIGHT), span, &self.target.pids).await
+    }
+
+    async fn side(&self, lifecycle: &Lifecycle<'_>) -> Result<Side, Error> {
         let (span, pids) = (self.span, &self.target.pids[..]);
         let mut sides = Vec::new();
         let fsync = match &self.target.disk {
@@ -163,7 +199,7 @@ impl Bench<'_> {
         };
         for in_flight in [1, IN_FLIGHT] {
             let pace = Pace::InFlight(in_flight);
-            sides.push(load::measure(&self.lifecycle, pace, span * 3, pids).await?);
+            sides.push(load::measure(lifecycle, pace, span * 3, pids).await?);
         }
         let tick_us = self.tick().await?;
         Ok(Side { fsync, one: sides[0], all: sides[1], tick_us })
@@ -172,7 +208,7 @@ impl Bench<'_> {
     /// Lets keys become due at the same moment, while nothing else happens.
     async fn tick(&self) -> Result<Option<f64>, Error> {
         let due = due_after_loading(TICKED);
-        let last = self.load(TICKED, due).await?;
+        let last = last_of(self.load(TICKED, due).await?);
         wait_for(due).await;
         let meter = Meter::begin(&self.target.pids);
         self.wait_ticked(&last).await?;
@@ -180,17 +216,19 @@ impl Bench<'_> {
     }
 
     /// Commands at half of what the cluster can do: in quiet, and while ticks work off what is due.
-    async fn disturbed(&self, full: &Sample) -> Result<(Sample, Sample), Error> {
+    async fn disturbed(
+        &self,
+        lifecycle: &Lifecycle<'_>,
+        full: &Sample,
+    ) -> Result<(Sample, Sample), Error> {
         let pace = Pace::Rate(full.rate() / 2.0);
         let pids = &self.target.pids[..];
-        let calm = load::measure(&self.lifecycle, pace, self.span, pids).await?;
+        let calm = load::measure(lifecycle, pace, self.span, pids).await?;
         let due = due_after_loading(DUE_AT_ONCE);
-        let last = self.load(DUE_AT_ONCE, due).await?;
+        let last = last_of(self.load(DUE_AT_ONCE, due).await?);
         wait_for(due).await;
-        let (disturbed, ticked) = tokio::join!(
-            load::measure(&self.lifecycle, pace, self.span, pids),
-            self.wait_ticked(&last)
-        );
+        let (disturbed, ticked) =
+            tokio::join!(load::measure(lifecycle, pace, self.span, pids), self.wait_ticked(&last));
         ticked?;
         Ok((calm, disturbed?))
     }
@@ -213,6 +251,11 @@ impl Bench<'_> {
     }
 }
 
+/// To which of keys that are due at the same instant a tick comes last.
+fn last_of(ids: Vec<String>) -> String {
+    ids.into_iter().max().unwrap_or_default()
+}
+
 fn after(span: Duration) -> Timestamp {
     Timestamp::now().saturating_add(span).unwrap_or(Timestamp::MAX)
 }
@@ -227,7 +270,7 @@ async fn wait_for(moment: Timestamp) {
     sleep(Duration::try_from(left).unwrap_or_default()).await;
 }
 
-fn compare(few: &Side, many: &Side) -> Vec<Grown> {
+fn compare(few: &Side, many: &Side, all_over: Option<&Sample>) -> Vec<Grown> {
     let cpu = |sample: &Sample| {
         sample.cost.cpu_s.filter(|_| sample.calls > 0).map(|s| 1e6 * s / sample.calls as f64)
     };
@@ -235,6 +278,7 @@ fn compare(few: &Side, many: &Side) -> Vec<Grown> {
     let in_syncs = |side: &Side| side.fsync.map(|fsync| side.one.median_us / fsync.median_us);
     let rows = [
         ("lifecycle_64_cpu", "us", cpu(&few.all).zip(cpu(&many.all)), Some(1.3)),
+        ("lifecycle_64_cpu_all_over", "us", cpu(&few.all).zip(all_over.and_then(cpu)), None),
         ("lifecycle_1", "fsyncs", in_syncs(few).zip(in_syncs(many)), Some(1.3)),
         ("lifecycle_1_us", "us", Some((few.one.median_us, many.one.median_us)), None),
         ("tick_cpu", "us", few.tick_us.zip(many.tick_us), Some(1.3)),
