@@ -76,7 +76,10 @@ pub(crate) fn remember(
         outcome: outcome.clone(),
     };
     // Neither is there: the request was looked up before, and an index is remembered once.
-    state.insert(Table::Requests, &key, &remembered);
+    match Mutant::ForgetRequests.active() {
+        true => state.put(Table::Requests, &key, &remembered),
+        false => state.insert(Table::Requests, &key, &remembered),
+    }
     state.0.insert(Table::RequestOrder, &index.to_be_bytes(), key.to_vec());
     machine.remembered += 1;
     drop_old(state, machine);

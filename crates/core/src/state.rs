@@ -358,8 +358,7 @@ impl StateMut<'_> {
             self.0.delete(table, &instant_key(at_ms, key));
         }
         if let Some(at_ms) = after {
-            // A key stands at one instant at most.
-            self.0.insert(table, &instant_key(at_ms, key), Vec::new());
+            self.0.put(table, &instant_key(at_ms, key), Vec::new());
         }
     }
 

@@ -68,14 +68,17 @@ impl Connection {
         vote: Vote,
         snapshot: SnapshotOf<TypeConfig, SnapshotData>,
     ) -> Result<SnapshotResponse<TypeConfig>, TransportError> {
+        // Nothing is written for a member that is not there.
+        let asked = Request::Report(None, 0);
+        self.transport.call(self.target.clone(), asked, SNAPSHOT_IDLE).await?;
         let head = SnapshotHead { vote, meta: snapshot.meta };
         let prepared = self.snapshots.prepare(snapshot.snapshot).await;
         let out = prepared.map_err(|error| TransportError::NotSent(error.to_string()))?;
         let file = out.file.clone();
         let sending = self.transport.snapshot(self.target.clone(), head, file, SNAPSHOT_IDLE);
-        let taken = sending.await?;
-        self.snapshots.forget_written();
-        Ok(taken)
+        let answer = sending.await?;
+        out.taken();
+        Ok(answer)
     }
 
     async fn ask(&self, request: Request, option: &RPCOption) -> Result<Answer, RpcError> {

@@ -118,8 +118,8 @@ impl RaftNode {
         let (task, applier, applied, digests) = Applier::open(parts)?;
         seams.spawner.spawn("state", Box::pin(task.run()))?;
         let (waiters, arriving) = mpsc::unbounded_channel();
-        let machine =
-            Machine::new(state.clone(), applier.clone(), snapshots, seams.spawner.clone());
+        let (spawner, log_kept) = (seams.spawner.clone(), config.log_kept);
+        let machine = Machine::new(state.clone(), applier.clone(), snapshots, spawner, log_kept);
         let witness = Arc::new(Witness::open(log.clone())?);
         let promise = Promise::open(&log)?;
         let inner = Arc::new(Inner {

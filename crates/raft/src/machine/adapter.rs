@@ -20,7 +20,9 @@ pub struct Machine {
     state: StateFile,
     applier: StateSync,
     snapshots: Snapshots,
-    /// Index of the newest mark in the log.
+    /// How many entries stay in the log before a mark.
+    log_kept: u64,
+    /// Index of the newest mark in the log; before there is one, where the first would have been.
     marked: Option<u64>,
 }
 
@@ -31,9 +33,10 @@ impl Machine {
         applier: StateSync,
         snapshots: SnapshotStore,
         spawner: Arc<dyn Spawner>,
+        log_kept: u64,
     ) -> Machine {
         let snapshots = Snapshots::new(snapshots, spawner);
-        Machine { state, applier, snapshots, marked: None }
+        Machine { state, applier, snapshots, log_kept, marked: None }
     }
 
     pub(crate) fn snapshots(&self) -> &Snapshots {
@@ -41,11 +44,26 @@ impl Machine {
     }
 
     /// Whether entries are kept for a member that is being sent a snapshot.
-    fn keeps_entries(&self, now: &SnapshotMeta) -> bool {
-        let index = now.last_log_id.map_or(0, |id| id.index);
-        let grown = index.saturating_sub(self.marked.unwrap_or(index));
+    fn keeps_entries(&mut self, index: u64) -> bool {
+        let grown = index.saturating_sub(*self.marked.get_or_insert(index));
         self.snapshots.are_sent() && grown < MOST_KEPT_FOR_A_SNAPSHOT
     }
+
+    /// A snapshot that was written for an earlier attempt, if the log has the entries after it.
+    fn written(&self) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotData>>> {
+        let Some(file) = self.snapshots.written() else { return Ok(None) };
+        let meta = covered_by_file(&file)?;
+        let purged = self.marked.unwrap_or(0).saturating_sub(self.log_kept);
+        if index_of(&meta) < purged {
+            self.snapshots.forget_written();
+            return Ok(None);
+        }
+        Ok(Some(Snapshot { meta, snapshot: SnapshotData::File(file) }))
+    }
+}
+
+fn index_of(covered: &SnapshotMeta) -> u64 {
+    covered.last_log_id.map_or(0, |id| id.index)
 }
 
 impl RaftStateMachine<TypeConfig> for Machine {
@@ -84,11 +102,11 @@ impl RaftStateMachine<TypeConfig> for Machine {
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
         let builder = self.get_snapshot_builder().await;
         let Ok(now) = &builder.covered else { return Some(builder) };
-        if !force && self.keeps_entries(now) {
+        let index = index_of(now);
+        if !force && self.keeps_entries(index) {
             return None;
         }
-        self.marked = now.last_log_id.map(|id| id.index);
-        self.snapshots.forget_written();
+        self.marked = Some(index);
         Some(builder)
     }
 
@@ -104,7 +122,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
         _meta: &SnapshotMeta,
         snapshot: SnapshotData,
     ) -> Result<(), io::Error> {
+        self.snapshots.forget_written();
         let file = self.snapshots.file_of(snapshot).await?;
+        self.marked = Some(index_of(&covered_by_file(&file)?));
         self.applier.run(|done| Job::Install { file, done }).await
     }
 
@@ -113,9 +133,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotData>>, io::Error> {
-        if let Some(file) = self.snapshots.written() {
-            let meta = covered_by_file(&file)?;
-            return Ok(Some(Snapshot { meta, snapshot: SnapshotData::File(file) }));
+        if let Some(written) = self.written()? {
+            return Ok(Some(written));
         }
         let read = self.state.read();
         let meta = covered_by_state(&read)?;

@@ -213,6 +213,7 @@ impl Applier {
             Job::Install { file, done } => {
                 self.end_sync().await?;
                 let _ = done.send(self.install(&file));
+                self.serve_those_who_wait().await?;
             }
             Job::SyncTo { index, done } => {
                 self.waiting.push((self.meta.index().min(Some(index)), done));

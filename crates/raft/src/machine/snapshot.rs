@@ -10,6 +10,7 @@ use conclave_storage::{ReadTxn, SnapshotFile, SnapshotStore, Spawner};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Chunks that may wait for the disk before the network waits.
@@ -46,11 +47,19 @@ pub(crate) struct Snapshots {
 
 #[derive(Default)]
 struct Sending {
-    /// How many are being written or sent.
+    /// How many are being written or sent, or were taken a moment ago.
     under_way: AtomicUsize,
     /// The newest that was written, until one was taken: a second attempt does not write it again.
     written: Mutex<Option<SnapshotFile>>,
 }
+
+/// How long the entries after a snapshot are kept when it was taken: until the member follows, one
+/// append may fail.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+
+/// How long a file that was never taken is there for the next attempt: whoever waits for it may have
+/// another leader now.
+const WRITTEN_FOR: Duration = Duration::from_secs(600);
 
 impl Snapshots {
     pub(crate) fn new(store: SnapshotStore, spawner: Arc<dyn Spawner>) -> Snapshots {
@@ -67,8 +76,7 @@ impl Snapshots {
         self.sending.written().clone()
     }
 
-    /// It is of no more use: it was taken, or nobody waits for it, or the log is about to go on without
-    /// the entries after it.
+    /// It is of no more use: nobody waits for it, or the log does not have the entries after it.
     pub(crate) fn forget_written(&self) {
         *self.sending.written() = None;
     }
@@ -77,8 +85,15 @@ impl Snapshots {
     pub(crate) async fn prepare(&self, data: SnapshotData) -> io::Result<Outgoing> {
         let under_way = UnderWay::begin(&self.sending);
         let file = self.file_of(data).await?;
-        *self.sending.written() = Some(file.clone());
-        Ok(Outgoing { file, _under_way: under_way })
+        let is_new = self.sending.written().replace(file.clone()).is_none();
+        if is_new {
+            let sending = self.sending.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(WRITTEN_FOR).await;
+                *sending.written() = None;
+            });
+        }
+        Ok(Outgoing { file, under_way })
     }
 
     /// The bytes, written on a thread of its own while writes to the state go on.
@@ -129,7 +144,18 @@ impl Sending {
 /// A snapshot to be sent; entries after it stay in the log until this is dropped.
 pub(crate) struct Outgoing {
     pub(crate) file: SnapshotFile,
-    _under_way: UnderWay,
+    under_way: UnderWay,
+}
+
+impl Outgoing {
+    /// The member has it.
+    pub(crate) fn taken(self) {
+        *self.under_way.0.written() = None;
+        tokio::spawn(async move {
+            tokio::time::sleep(CATCHING_UP).await;
+            drop(self.under_way);
+        });
+    }
 }
 
 /// Counts as under way until it is dropped.

@@ -41,7 +41,7 @@ impl StoreBuilder<TypeConfig, LogStore, Machine> for Builder {
         let parts = ApplierParts { state: state_of, log: log_of, observer, spawner, fatal };
         let (applier, handle, _, _) = Applier::open(parts).unwrap();
         tokio::spawn(applier.run());
-        let machine = Machine::new(state, handle.clone(), snapshots, Arc::new(TaskSpawner));
+        let machine = Machine::new(state, handle.clone(), snapshots, Arc::new(TaskSpawner), 10);
         let promise = Promise::open(&log).unwrap();
         Ok(((), LogStore::new(log, handle, promise), machine))
     }

@@ -6,6 +6,7 @@ use conclave_storage::snapshot::SNAPSHOT_DIRECTORY;
 use conclave_storage::{Disk, LogFile};
 use conclave_testkit::{FatalLog, TaskSpawner};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Entries that stay in the log.
 const LOG_KEPT: u64 = 48;
@@ -107,6 +108,7 @@ async fn one_snapshot_is_enough_however_long_it_takes() {
     barrier(&this.members[this.lagging].node).await;
     this.all_are_equal().await;
     assert_eq!(this.world.snapshots(), 1);
+    tokio::time::sleep(Duration::from_secs(3)).await;
     this.propose(MANY).await;
     let kept = this.log_of_leader().await;
     assert!(kept < MANY as u64 / 2, "{kept} entries: the log is purged again");
@@ -122,11 +124,24 @@ async fn another_attempt_sends_the_same_file() {
         wait_until(|| this.world.snapshots() == attempt).await;
         sent.push(this.world.sent_snapshot().unwrap().chunks);
         assert_eq!(this.files(), 1, "attempt {attempt}");
-        // A file that were written anew would hold this.
-        this.propose(1).await;
+        // A file that were written anew would hold these; the log is marked meanwhile.
+        this.propose(u128::from(LOG_KEPT) / 4).await;
         gate.send(attempt == 3).unwrap();
     }
     this.all_are_equal().await;
     assert!(sent.iter().all(|chunks| *chunks == sent[0]));
     wait_until(|| this.files() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_for_a_member_that_is_not_there() {
+    let mut this = Lagging::begin().await;
+    for _ in 0..50 {
+        this.propose(2).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!((this.world.snapshots(), this.files()), (0, 0));
+    }
+    this.cut(false);
+    this.all_are_equal().await;
+    assert_eq!(this.world.snapshots(), 1);
 }

@@ -96,6 +96,11 @@ impl RecordsRead for ReadTxn {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Vec<Record> {
+        let front = self.version.overlay.fronts().of(table).map(Vec::as_slice);
+        let from = match (from, front) {
+            (Bound::Unbounded, Some(front)) => Bound::Included(front),
+            _ => from,
+        };
         self.iter(table, from, to).take(limit).collect()
     }
 }
