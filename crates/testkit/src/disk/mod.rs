@@ -96,6 +96,15 @@ impl SimDisk {
         SimDisk { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// The process has ended in order: fences this disk and gives the one that the next process finds, with
+    /// all bytes, synced or not.
+    pub fn hand_over(&self) -> SimDisk {
+        let mut old = self.state();
+        let next = State { watch: old.watch.take(), ..old.clone() };
+        old.fenced = true;
+        SimDisk { state: Arc::new(Mutex::new(next)) }
+    }
+
     /// A disk of its own with the same bytes, synced or not, and the same names. Nobody watches it.
     pub fn copy(&self) -> SimDisk {
         let state = State { watch: None, ..self.state().clone() };

@@ -86,6 +86,25 @@ fn odd_size(dice: &mut Dice, blocks: u64) -> usize {
 }
 
 #[test]
+fn the_next_process_finds_everything_and_the_last_one_writes_no_more() {
+    let (disk, file) = disk_with_file();
+    file.set_len(4).unwrap();
+    file.write(0, b"kept").unwrap();
+    let next = disk.hand_over();
+    assert!(file.write(0, b"lost").is_err());
+    assert!(file.sync_data().is_err());
+    assert!(disk.remove(FILE).is_err());
+    assert_eq!(
+        next.content(FILE).unwrap(),
+        b"kept",
+        "unsynced bytes are the system's, not the process's"
+    );
+    let found = next.open(FILE, OpenMode::Existing).unwrap();
+    found.write(0, b"more").unwrap();
+    assert_eq!(next.content(FILE).unwrap(), b"more");
+}
+
+#[test]
 fn blocks_that_are_shared_and_bytes_that_are_copied_make_the_same_file() {
     let (mut torn, mut lost) = (0, 0);
     for seed in 0..200 {

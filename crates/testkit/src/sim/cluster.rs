@@ -327,7 +327,12 @@ impl SimCluster {
             None => {}
             Some(reason) => self.ended_itself(node, &life.alive, &reason),
         }
-        self.seat(node, |seat| seat.life = None);
+        self.seat(node, |seat| {
+            // What the old life still holds in this process writes no more: an end of a process does not
+            // close its files in order.
+            seat.disk = seat.disk.hand_over();
+            seat.life = None;
+        });
     }
 
     /// Ends all lives and lets go of them: nodes know their cluster and the cluster its nodes, so neither
