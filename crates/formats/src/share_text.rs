@@ -3,16 +3,16 @@
 //!
 //! ```text
 //! conclave-share-v1 5f0c1a2b epoch 1 index 2 of 5 need 3
-//! 01 XXXXX XXXXX XXXXX XXXXX CC
-//! 02 XXXXX XXXXX XXXXX XXXXX CC
-//! 03 XXXXX XXXXX XXXXX XXXXX CC
+//! 01 AIFBC GA7EY WTIO2 CJFIF MI
+//! 02 OXTFN RZXVA MIR6L J3JFL RS
+//! 03 WK44B R6O2X OOHPR OP6EQ B7
 //! ```
 //!
-//! The lines hold the 33 bytes of the share (x, then y) and four bytes of a BLAKE3 digest over
-//! first line and share: 37 bytes in exactly 60 characters. `CC` checks the line, its number and
-//! ten bits of a digest of the first line, see `line_check.rs` for what it catches: one or two
-//! wrong characters, exchanged characters and exchanged lines with certainty; a wrong first line is
-//! missed once in 2^32 times.
+//! (The one of `tests/vectors/share-text.txt`; it opens nothing.) The lines hold the 33 bytes of the
+//! share (x, then y) and four bytes of a BLAKE3 digest over first line and share: 37 bytes in exactly
+//! 60 characters. The last two characters of a line check it, its number and ten bits of a digest of
+//! the first line, see `line_check.rs` for what they catch: one or two wrong characters, exchanged
+//! characters and exchanged lines with certainty; a wrong first line is missed once in 2^32 times.
 
 use std::fmt;
 

@@ -35,4 +35,4 @@ pub use log::{LOG_FILE, LogFailure, LogFile, MetaKey};
 pub use seams::{Disk, OpenMode, Spawner, ThreadSpawner};
 pub use small_file::{read_small_file, write_small_file_atomically};
 pub use snapshot::{SnapshotError, SnapshotFile, SnapshotStore, SnapshotStream, SnapshotWriter};
-pub use state::{ApplyTxn, ReadTxn, STATE_FILE, StateFile, StateSync};
+pub use state::{ApplyTxn, PendingSync, ReadTxn, STATE_FILE, StateFile};

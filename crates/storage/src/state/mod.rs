@@ -115,7 +115,7 @@ impl StateFile {
 
     /// Fixes what is to be made durable: everything committed so far. `None` if it is. Blocks while
     /// another sync runs or an [`ApplyTxn`] is open.
-    pub fn begin_sync(&self) -> Option<StateSync> {
+    pub fn begin_sync(&self) -> Option<PendingSync> {
         let writing = self.shared.writing.take();
         let _turn = self.turn();
         let Current { database, version } = self.current();
@@ -127,7 +127,7 @@ impl StateFile {
         let version = Version { base, frozen: Some(frozen.clone()), overlay };
         self.set_current(Current { database: database.clone(), version: Arc::new(version) });
         let (state, is_finished) = (self.clone(), false);
-        Some(StateSync { state, database, frozen, is_finished, _writing: writing })
+        Some(PendingSync { state, database, frozen, is_finished, _writing: writing })
     }
 
     /// Puts changes over a state, which is the newest.
@@ -176,7 +176,7 @@ impl Current {
 
 /// A sync that was begun. What is committed meanwhile is not in it. It has to be finished: once it is
 /// dropped before, nothing is committed any more.
-pub struct StateSync {
+pub struct PendingSync {
     state: StateFile,
     database: Arc<Database>,
     frozen: Arc<Overlay>,
@@ -184,7 +184,7 @@ pub struct StateSync {
     _writing: Turn,
 }
 
-impl StateSync {
+impl PendingSync {
     /// Writes and syncs; blocks for as long. Others read and commit meanwhile.
     pub fn finish(mut self) {
         let shared = &self.state.shared;
@@ -200,7 +200,7 @@ impl StateSync {
     }
 }
 
-impl Drop for StateSync {
+impl Drop for PendingSync {
     fn drop(&mut self) {
         if !self.is_finished {
             self.state.shared.stopped.store(true, Ordering::Release);
@@ -208,9 +208,9 @@ impl Drop for StateSync {
     }
 }
 
-impl fmt::Debug for StateSync {
+impl fmt::Debug for PendingSync {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StateSync")
+        f.write_str("PendingSync")
     }
 }
 
