@@ -14,7 +14,7 @@ pub type Change = Option<Vec<u8>>;
 pub(super) type Changes = BTreeMap<Table, BTreeMap<Vec<u8>, Change>>;
 
 /// Changes over the state in the file. A clone costs next to nothing and stays as it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Overlay {
     tables: [RedBlackTreeMapSync<Vec<u8>, Change>; Table::ALL.len()],
     /// All applied records, those in the file too.
@@ -103,7 +103,7 @@ impl Overlay {
 ///
 /// Queues lose their first records, and until the next sync each of them stays in the file, and in the
 /// overlay as removed. A range from the beginning does not pass by all of them each time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Fronts([Option<Vec<u8>>; Table::ALL.len()]);
 
 impl Fronts {
