@@ -15,7 +15,7 @@ use conclave_core::command::Stamp;
 use conclave_core::ids::MemberId;
 use conclave_core::replica::{Barrier, Member, Unavailable};
 use conclave_core::state::State;
-use conclave_storage::{LogFile, OpenError, SnapshotStore, StateFile};
+use conclave_storage::{LogFile, OpenError, Priority, SnapshotStore, StateFile};
 use openraft::async_runtime::watch::WatchReceiver;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -116,7 +116,7 @@ impl RaftNode {
             fatal: seams.fatal.clone(),
         };
         let (task, applier, applied, digests) = Applier::open(parts)?;
-        seams.spawner.spawn("state", Box::pin(task.run()))?;
+        seams.spawner.spawn("state", Priority::Normal, Box::pin(task.run()))?;
         let (waiters, arriving) = mpsc::unbounded_channel();
         let (spawner, log_kept) = (seams.spawner.clone(), config.log_kept);
         let machine = Machine::new(state.clone(), applier.clone(), snapshots, spawner, log_kept);

@@ -1,13 +1,10 @@
 //! Opening a redb file so that a crash at any moment leaves either no file or a complete one.
 
-use redb::{
-    BackendError, Database, Durability, ReadableDatabase, StorageBackend, TableDefinition,
-    WriteTransaction,
-};
+use redb::{Database, Durability, ReadableDatabase, TableDefinition, WriteTransaction};
 use std::io;
-use std::ops::Bound;
 
 use crate::error::OpenError;
+use crate::paced::Paced;
 use crate::seams::{Disk, OpenMode};
 
 /// Format of both redb files, the only one that this release reads and writes.
@@ -15,6 +12,15 @@ const FORMAT: u32 = 2;
 
 /// The one record of this table names the format, under `version`.
 const FORMAT_TABLE: TableDefinition<&str, u32> = TableDefinition::new("format");
+
+/// How a database uses its file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// Page cache; half of it holds what a transaction changes.
+    pub(crate) cache_bytes: usize,
+    /// Bytes that a transaction writes at most before it syncs them, see [`Paced`].
+    pub(crate) unsynced_bytes: u64,
+}
 
 /// What a file is called until it is complete. Debris of it is removed at the next open.
 pub(crate) fn unfinished(name: &str) -> String {
@@ -25,14 +31,14 @@ pub(crate) fn unfinished(name: &str) -> String {
 pub(crate) fn open_or_create(
     disk: &dyn Disk,
     name: &str,
-    cache_bytes: usize,
+    usage: Usage,
     fill: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
 ) -> Result<Database, OpenError> {
     discard_unfinished(disk, name)?;
     if disk.exists(name).map_err(OpenError::file(name, "look it up"))? {
-        return open_existing(disk, name, cache_bytes);
+        return open_existing(disk, name, usage);
     }
-    let database = create_unfinished(disk, name, cache_bytes, fill)?;
+    let database = create_unfinished(disk, name, usage, fill)?;
     finish(disk, name).map_err(OpenError::file(name, "create it"))?;
     Ok(database)
 }
@@ -51,15 +57,15 @@ fn discard_unfinished(disk: &dyn Disk, name: &str) -> Result<(), OpenError> {
 pub(crate) fn create_unfinished(
     disk: &dyn Disk,
     name: &str,
-    cache_bytes: usize,
+    usage: Usage,
     fill: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
 ) -> Result<Database, OpenError> {
     discard_unfinished(disk, name)?;
     let unfinished = unfinished(name);
     let file =
         disk.open(&unfinished, OpenMode::New).map_err(OpenError::file(&unfinished, "create it"))?;
-    let database = builder(cache_bytes)
-        .create_with_backend(Backend(file))
+    let database = builder(usage)
+        .create_with_backend(Paced::new(file, usage.unsynced_bytes))
         .map_err(OpenError::database(&unfinished))?;
     let first_commit = || -> Result<(), redb::Error> {
         let mut write = database.begin_write()?;
@@ -79,16 +85,16 @@ pub(crate) fn finish(disk: &dyn Disk, name: &str) -> io::Result<()> {
     disk.sync_dir("")
 }
 
-fn open_existing(disk: &dyn Disk, name: &str, cache_bytes: usize) -> Result<Database, OpenError> {
+fn open_existing(disk: &dyn Disk, name: &str, usage: Usage) -> Result<Database, OpenError> {
     let file = disk.open(name, OpenMode::Existing).map_err(OpenError::file(name, "open it"))?;
     if file.len().map_err(OpenError::file(name, "read its length"))? == 0 {
         return Err(OpenError::Damaged(format!(
             "{name}: the file is empty, and this program never leaves it so"
         )));
     }
-    let database = builder(cache_bytes)
+    let database = builder(usage)
         .set_check_integrity_on_open(true)
-        .create_with_backend(Backend(file))
+        .create_with_backend(Paced::new(file, usage.unsynced_bytes))
         .map_err(OpenError::database(name))?;
     let found = format_of(&database).map_err(OpenError::database(name))?;
     if found > FORMAT {
@@ -100,71 +106,13 @@ fn open_existing(disk: &dyn Disk, name: &str, cache_bytes: usize) -> Result<Data
     Ok(database)
 }
 
-fn builder(cache_bytes: usize) -> redb::Builder {
+fn builder(usage: Usage) -> redb::Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes);
+    builder.set_cache_size(usage.cache_bytes);
     builder
 }
 
 fn format_of(database: &Database) -> Result<u32, redb::Error> {
     let format = database.begin_read()?.open_table(FORMAT_TABLE)?.get("version")?;
     Ok(format.map_or(0, |guard| guard.value()))
-}
-
-/// A backend behind a box, lock methods included (without them redb would not lock the file).
-#[derive(Debug)]
-struct Backend(Box<dyn StorageBackend>);
-
-impl StorageBackend for Backend {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
-    }
 }

@@ -24,6 +24,7 @@ mod error;
 mod fatal;
 mod fs_disk;
 mod lock;
+mod paced;
 mod small_file;
 
 pub use error::OpenError;
@@ -32,7 +33,7 @@ pub use fs_disk::FsDisk;
 pub use journal::{AUDIT_DIRECTORY, Journal, JournalConfig, Journals};
 pub use lock::{DirectoryLock, LOCK_FILE};
 pub use log::{LOG_FILE, LogFailure, LogFile, MetaKey};
-pub use seams::{Disk, OpenMode, Spawner, ThreadSpawner};
+pub use seams::{Disk, OpenMode, Priority, Spawner, ThreadSpawner};
 pub use small_file::{read_small_file, write_small_file_atomically};
 pub use snapshot::{SnapshotError, SnapshotFile, SnapshotStore, SnapshotStream, SnapshotWriter};
-pub use state::{ApplyTxn, PendingSync, ReadTxn, STATE_FILE, StateFile};
+pub use state::{ApplyTxn, PendingSync, ReadTxn, STATE_FILE, StateFile, Synced};

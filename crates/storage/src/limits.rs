@@ -24,6 +24,10 @@ pub const LOG_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// as many pages as records may wait for it.
 pub const STATE_CACHE_BYTES: usize = 128 * 1024 * 1024;
 
+/// Bytes of the state file and of a snapshot that wait for a sync at most, before whoever writes on syncs
+/// them: some milliseconds of a disk, which is what the log may have to wait.
+pub const UNSYNCED_BYTES: u64 = 1024 * 1024;
+
 /// Bytes of the check that each stored record carries (BLAKE3, truncated). It detects damage, it is
 /// not an authenticator.
 pub const CHECK_BYTES: usize = 8;

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::{BackendError, StorageBackend};
 
-use crate::limits::UNSYNCED_BYTES;
-
-/// A file of which never much waits for the disk: a sync of another file waits for what was handed to
+/// A file of which never more than some bytes wait for the disk: a sync of another file waits for what was handed to
 /// the disk before, so whoever writes thousands of pages at once and then syncs them holds up the log
 /// for as long as the disk needs for all of them. Lock methods included (without them redb would not
 /// lock the file).
@@ -16,11 +14,13 @@ use crate::limits::UNSYNCED_BYTES;
 pub(crate) struct Paced {
     file: Box<dyn StorageBackend>,
     unsynced: AtomicU64,
+    at_most: u64,
 }
 
 impl Paced {
-    pub(crate) fn new(file: Box<dyn StorageBackend>) -> Paced {
-        Paced { file, unsynced: AtomicU64::new(0) }
+    /// A sync follows as soon as `at_most` bytes wait for one.
+    pub(crate) fn new(file: Box<dyn StorageBackend>, at_most: u64) -> Paced {
+        Paced { file, unsynced: AtomicU64::new(0), at_most }
     }
 }
 
@@ -46,7 +46,7 @@ impl StorageBackend for Paced {
         self.file.write(offset, data)?;
         let written = data.len() as u64;
         let unsynced = self.unsynced.fetch_add(written, Ordering::Relaxed) + written;
-        if unsynced < UNSYNCED_BYTES { Ok(()) } else { self.sync_data() }
+        if unsynced < self.at_most { Ok(()) } else { self.sync_data() }
     }
 
     fn close(&self) -> io::Result<()> {
@@ -123,19 +123,19 @@ mod tests {
     #[test]
     fn never_much_waits_for_a_sync() {
         let waiting = Arc::new(Waiting::default());
-        let file = Paced::new(Box::new(Watched(waiting.clone())));
+        let file = Paced::new(Box::new(Watched(waiting.clone())), 8 * 4096);
         let page = [0; 4096];
-        for number in 0..4 * UNSYNCED_BYTES / 4096 {
+        for number in 0..32 {
             file.write(number * 4096, &page).unwrap();
         }
-        assert_eq!(waiting.most.load(Ordering::SeqCst), UNSYNCED_BYTES);
+        assert_eq!(waiting.most.load(Ordering::SeqCst), 8 * 4096);
         assert_eq!(waiting.now.load(Ordering::SeqCst), 0);
         // Whoever syncs has begun anew.
         file.write(0, &page).unwrap();
         file.sync_data().unwrap();
-        for number in 1..UNSYNCED_BYTES / 4096 {
+        for number in 1..8 {
             file.write(number * 4096, &page).unwrap();
         }
-        assert_eq!(waiting.now.load(Ordering::SeqCst), UNSYNCED_BYTES - 4096);
+        assert_eq!(waiting.now.load(Ordering::SeqCst), 7 * 4096);
     }
 }

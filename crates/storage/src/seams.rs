@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Once;
 use std::time::Duration;
 
 use redb::StorageBackend;
@@ -60,10 +61,19 @@ pub trait Disk: Send + Sync + 'static {
     }
 }
 
+/// What a thread is to the others when all cores are busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody waits for what it does.
+    Normal,
+    /// It gives way to those that somebody waits for.
+    Background,
+}
+
 /// Runs the writer loop: on a thread of its own in production, as a task in the simulator.
 pub trait Spawner: Send + Sync {
     /// Starts `task` under a name for humans. Fails if no thread can be had.
-    fn spawn(&self, name: &str, task: Task) -> io::Result<()>;
+    fn spawn(&self, name: &str, priority: Priority, task: Task) -> io::Result<()>;
 }
 
 /// One operating system thread for each task, with a small executor that waits for nothing but the
@@ -72,11 +82,53 @@ pub trait Spawner: Send + Sync {
 pub struct ThreadSpawner;
 
 impl Spawner for ThreadSpawner {
-    fn spawn(&self, name: &str, task: Task) -> io::Result<()> {
+    fn spawn(&self, name: &str, priority: Priority, task: Task) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || runtime.block_on(task))
-            .map(drop)
+        let run = move || {
+            if priority == Priority::Background {
+                give_way();
+            }
+            runtime.block_on(task);
+        };
+        std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+    }
+}
+
+/// How much nicer than its process a thread in the background is (`nice(2)`): beside a busy thread it
+/// has a tenth of a core.
+const BACKGROUND: i32 = 10;
+
+/// Lowers the priority of this thread, where the system lets it; on Linux `nice(2)` is of the thread.
+fn give_way() {
+    static REFUSED: Once = Once::new();
+    if let Err(error) = rustix::process::nice(BACKGROUND) {
+        REFUSED.call_once(|| {
+            tracing::warn!(
+                %error,
+                "work in the background has the priority of everything else: allow setpriority(2)"
+            );
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::getpriority_process;
+
+    /// The priority of a thread for this, by `getpriority(2)`.
+    fn nice_of(priority: Priority) -> i32 {
+        let (tell, told) = std::sync::mpsc::channel();
+        let task = async move { tell.send(getpriority_process(None).unwrap()).unwrap() };
+        ThreadSpawner.spawn("test", priority, Box::pin(task)).unwrap();
+        told.recv().unwrap()
+    }
+
+    #[test]
+    fn a_thread_in_the_background_is_nicer_than_others() {
+        let own = getpriority_process(None).unwrap();
+        assert_eq!(nice_of(Priority::Normal), own);
+        assert_eq!(nice_of(Priority::Background), (own + BACKGROUND).min(19));
+        assert_eq!(getpriority_process(None).unwrap(), own, "others stay as they are");
     }
 }

@@ -137,7 +137,7 @@ fn others_read_and_commit_while_a_sync_runs() {
             assert_eq!(dump(&state.read()), dump(&memory), "seed {seed}");
             compare(&state.read(), &memory, &mut dice);
             compare(&state.begin(), &memory, &mut dice);
-            sync.finish();
+            drop(sync.finish());
             assert_eq!(dump(&state.read()), dump(&memory), "seed {seed}");
         }
         let reopened = open_state(&disk.crash(seed), &FatalLog::default()).unwrap();

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use conclave_storage::Spawner;
 use conclave_storage::seams::Task;
+use conclave_storage::{Priority, Spawner};
 
 /// Runs what would be a thread as a task of the current tokio runtime, so that a simulation stays on
 /// one thread and in one order.
@@ -11,7 +11,7 @@ use conclave_storage::seams::Task;
 pub struct TaskSpawner;
 
 impl Spawner for TaskSpawner {
-    fn spawn(&self, _name: &str, task: Task) -> io::Result<()> {
+    fn spawn(&self, _name: &str, _priority: Priority, task: Task) -> io::Result<()> {
         drop(tokio::spawn(task));
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use super::Digests;
 use super::newest::{AppliedState, Newest};
+use super::syncs::{Ended, SYNC_AFTER_RECORDS, Syncs, WAIT_AFTER_RECORDS};
 use crate::types::{LogEntry, LogId, Membership, Payload, TypeConfig, io_error};
 use crate::watch::mismatch;
 use conclave_core::apply;
@@ -20,12 +21,6 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-
-/// Changed records after which the state is synced without waiting for the interval: they are in memory
-/// until then …
-const SYNC_AFTER_RECORDS: usize = 50_000;
-/// … and after which nothing is applied until a sync that runs has ended.
-const WAIT_AFTER_RECORDS: usize = 2 * SYNC_AFTER_RECORDS;
 
 /// Entries of one transaction: enough to share its cost, few enough that answers do not wait long.
 pub(super) const BATCH: usize = 256;
@@ -109,27 +104,14 @@ pub struct ApplierParts {
 /// The task that owns the state.
 pub struct Applier {
     state: StateFile,
-    log: LogFile,
     observer: Arc<dyn Observer>,
     fatal: FatalHook,
     meta: AppliedMeta,
-    spawner: Arc<dyn Spawner>,
-    unsynced: u64,
-    synced: Option<u64>,
-    syncing: Option<Syncing>,
-    /// Who waits until the state is durable up to an index.
-    waiting: Vec<(Option<u64>, oneshot::Sender<io::Result<()>>)>,
+    syncs: Syncs,
     newest: Newest,
     published: watch::Sender<Option<u64>>,
     digests: Arc<Digests>,
     jobs: mpsc::UnboundedReceiver<Job>,
-}
-
-/// A sync that runs on a thread of its own.
-struct Syncing {
-    /// Up to where.
-    index: Option<u64>,
-    done: oneshot::Receiver<()>,
 }
 
 /// The applier from outside.
@@ -159,17 +141,13 @@ impl Applier {
         parts.observer.installed(&read, meta.index().unwrap_or(0));
         let newest = Newest::new(read, &meta);
         let (sender, jobs) = mpsc::unbounded_channel();
+        let syncs = Syncs::new(parts.state.clone(), parts.log, parts.spawner, meta.index());
         let applier = Applier {
             state: parts.state,
-            log: parts.log,
             observer: parts.observer,
             fatal: parts.fatal,
-            synced: meta.index(),
             meta,
-            spawner: parts.spawner,
-            unsynced: 0,
-            syncing: None,
-            waiting: Vec::new(),
+            syncs,
             newest: newest.clone(),
             published,
             digests: digests.clone(),
@@ -213,20 +191,20 @@ impl Applier {
             Job::Install { file, done } => {
                 self.end_sync().await?;
                 let _ = done.send(self.install(&file));
-                self.serve_those_who_wait().await?;
+                self.syncs.serve(self.meta.index()).await?;
             }
             Job::SyncTo { index, done } => {
-                self.waiting.push((self.meta.index().min(Some(index)), done));
-                self.serve_those_who_wait().await?;
+                self.syncs.wait_for(self.meta.index().min(Some(index)), done);
+                self.syncs.serve(self.meta.index()).await?;
             }
             Job::Sync => {
-                if self.unsynced > 0 {
-                    self.begin_sync().await?;
+                if !self.state.is_synced() {
+                    self.syncs.begin(self.meta.index()).await?;
                 }
             }
             Job::Close { done } => {
                 self.end_sync().await?;
-                let _ = done.send(self.sync().await);
+                let _ = done.send(self.syncs.now(self.meta.index()).await);
                 return Ok(false);
             }
         }
@@ -238,17 +216,30 @@ impl Applier {
         if let Some(job) = next.take() {
             return Ok(Some(job));
         }
-        while let Some(syncing) = &mut self.syncing {
+        loop {
             tokio::select! {
                 biased;
-                ended = &mut syncing.done => {
-                    self.sync_ended(ended)?;
-                    self.serve_those_who_wait().await?;
+                Some(ended) = self.syncs.ended() => {
+                    self.let_go_of(ended?);
+                    self.syncs.serve(self.meta.index()).await?;
                 }
                 job = self.jobs.recv() => return Ok(job),
             }
         }
-        Ok(self.jobs.recv().await)
+    }
+
+    /// Waits for the end of a sync that runs.
+    async fn end_sync(&mut self) -> io::Result<()> {
+        if let Some(ended) = self.syncs.ended().await {
+            self.let_go_of(ended?);
+        }
+        Ok(())
+    }
+
+    /// Whoever reads from now on does not hold what was synced in memory, nor the pages it replaced.
+    fn let_go_of(&self, ended: Ended) {
+        self.newest.replace(self.state.read(), &self.meta);
+        drop(ended);
     }
 
     /// Entries that came while others were applied share a transaction, which costs more than they do.
@@ -278,7 +269,7 @@ impl Applier {
     async fn apply(&mut self, work: Vec<Work>) -> io::Result<()> {
         if Mutant::AppliedOutsideTransaction.active() {
             self.end_sync().await?;
-            self.sync_log().await?;
+            self.syncs.sync_log().await?;
         }
         let mut transaction = self.state.begin();
         let mut touched: Vec<Touched> = Vec::new();
@@ -290,7 +281,6 @@ impl Applier {
         }
         self.commit(transaction);
         self.publish(&touched).await;
-        self.unsynced += answers.len() as u64;
         for (responder, applied) in answers {
             if let Some(responder) = responder {
                 responder.send(applied);
@@ -300,7 +290,7 @@ impl Applier {
             self.end_sync().await?;
         }
         if self.state.unsynced_records() >= SYNC_AFTER_RECORDS {
-            self.begin_sync().await?;
+            self.syncs.begin(self.meta.index()).await?;
         }
         Ok(())
     }
@@ -369,8 +359,7 @@ impl Applier {
         let meta = snapshot_applied(file)?;
         self.state.install(file)?;
         self.meta = meta;
-        self.unsynced = 0;
-        self.synced = self.meta.index();
+        self.syncs.installed(self.meta.index());
         if let Some(index) = self.meta.index() {
             self.digests.note(index, self.meta.digest);
         }
@@ -378,79 +367,6 @@ impl Applier {
         self.observer.installed(state.records(), self.meta.index().unwrap_or(0));
         self.published.send_replace(self.meta.index());
         Ok(())
-    }
-
-    /// Answers those up to whose index the state is durable; syncs for the others.
-    async fn serve_those_who_wait(&mut self) -> io::Result<()> {
-        if self.waiting.iter().any(|(index, _)| *index > self.synced) {
-            self.begin_sync().await?;
-        }
-        for (_, done) in self.waiting.extract_if(.., |(index, _)| *index <= self.synced) {
-            let _ = done.send(Ok(()));
-        }
-        Ok(())
-    }
-
-    /// Begins to make the state durable, unless that is going on: entries are applied meanwhile.
-    async fn begin_sync(&mut self) -> io::Result<()> {
-        if self.syncing.is_some() {
-            return Ok(());
-        }
-        self.sync_log_first().await?;
-        let index = self.meta.index();
-        self.unsynced = 0;
-        let Some(sync) = self.state.begin_sync() else {
-            self.synced = index;
-            return Ok(());
-        };
-        let (ended, done) = oneshot::channel();
-        let work = async move {
-            sync.finish();
-            // The applier has ended when it does not listen.
-            let _ = ended.send(());
-        };
-        self.spawner.spawn("state-sync", Box::pin(work))?;
-        self.syncing = Some(Syncing { index, done });
-        Ok(())
-    }
-
-    /// Waits for the end of a sync that runs.
-    async fn end_sync(&mut self) -> io::Result<()> {
-        if let Some(syncing) = &mut self.syncing {
-            let ended = (&mut syncing.done).await;
-            self.sync_ended(ended)?;
-        }
-        Ok(())
-    }
-
-    fn sync_ended(&mut self, ended: Result<(), oneshot::error::RecvError>) -> io::Result<()> {
-        ended.map_err(|_| io_error("a sync of the state has failed"))?;
-        if let Some(syncing) = self.syncing.take() {
-            self.synced = syncing.index;
-        }
-        // Whoever reads from now on does not hold what was synced in memory, nor the pages it replaced.
-        self.newest.replace(self.state.read(), &self.meta);
-        Ok(())
-    }
-
-    /// Makes the state durable; nothing else happens meanwhile.
-    async fn sync(&mut self) -> io::Result<()> {
-        self.sync_log_first().await?;
-        self.state.sync();
-        self.synced = self.meta.index();
-        self.unsynced = 0;
-        self.serve_those_who_wait().await
-    }
-
-    /// The state is durable after the log entries that led to it.
-    async fn sync_log_first(&self) -> io::Result<()> {
-        if self.log.synced_index() < self.meta.index() { self.sync_log().await } else { Ok(()) }
-    }
-
-    /// Makes everything durable that was asked of the log so far.
-    async fn sync_log(&self) -> io::Result<()> {
-        // An empty change waits its turn in the ordered queue: what came before is synced then.
-        self.log.write_meta(Vec::new()).await.map_err(io_error)
     }
 }
 

@@ -7,6 +7,7 @@ mod digests;
 mod newest;
 mod scrub;
 mod snapshot;
+mod syncs;
 
 pub use adapter::{Machine, SnapshotBuilder};
 pub(crate) use applier::read_applied;

@@ -4,7 +4,7 @@
 use super::read_applied;
 use crate::node::Inner;
 use conclave_core::digest::StateDigest;
-use conclave_storage::ReadTxn;
+use conclave_storage::{Priority, ReadTxn};
 use std::io;
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ pub(crate) fn scrub(inner: &Arc<Inner>) {
             Err(error) => fatal.raise(&format!("the state cannot be read: {error}")),
         }
     };
-    if let Err(error) = inner.seams.spawner.spawn("scrub", Box::pin(work)) {
+    let spawned = inner.seams.spawner.spawn("scrub", Priority::Background, Box::pin(work));
+    if let Err(error) = spawned {
         tracing::warn!(%error, "the state was not scrubbed; the next turn tries again");
     }
 }

@@ -6,7 +6,7 @@
 use super::applier::{read_applied, snapshot_applied};
 use crate::types::{SnapshotMeta, io_error};
 use conclave_storage::snapshot::SnapshotStream;
-use conclave_storage::{ReadTxn, SnapshotFile, SnapshotStore, Spawner};
+use conclave_storage::{Priority, ReadTxn, SnapshotFile, SnapshotStore, Spawner};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,7 +108,7 @@ impl Snapshots {
             // Whoever asked has gone when the leader changed or the node stops.
             let _ = done.send(store.build(SnapshotStream::new(*read, Vec::new())));
         };
-        self.spawner.spawn("snapshot", Box::pin(build))?;
+        self.spawner.spawn("snapshot", Priority::Background, Box::pin(build))?;
         let built = waiting.await.map_err(|_| io_error("the snapshot thread ended"))?;
         Ok(built?)
     }
@@ -130,7 +130,7 @@ impl Snapshots {
             // The sender is gone when it gave up; the file goes with it then.
             let _ = done.send(complete.map_err(io::Error::from));
         };
-        self.spawner.spawn("snapshot-receive", Box::pin(write))?;
+        self.spawner.spawn("snapshot-receive", Priority::Normal, Box::pin(write))?;
         Ok(SnapshotReceiver { chunks, finished })
     }
 }

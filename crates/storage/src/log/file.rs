@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use super::LOG_FILE;
 use super::memory::{Entries, Loaded, NamedChanges, Op, after};
 use crate::check::{damaged, opened, sealed};
-use crate::database;
+use crate::database::{self, Usage};
 use crate::error::OpenError;
 use crate::limits::{LOG_CACHE_BYTES, LOG_TWO_PHASE};
 use crate::seams::Disk;
+
+/// A commit is small, and somebody waits for it.
+const USAGE: Usage = Usage { cache_bytes: LOG_CACHE_BYTES, unsynced_bytes: u64::MAX };
 
 const ENTRIES_NAME: &str = "entries";
 const META_NAME: &str = "meta";
@@ -34,7 +37,7 @@ pub(super) fn open(disk: &dyn Disk) -> Result<(Database, Loaded), OpenError> {
         write.open_table(META)?;
         Ok(())
     };
-    let database = database::open_or_create(disk, LOG_FILE, LOG_CACHE_BYTES, create_tables)?;
+    let database = database::open_or_create(disk, LOG_FILE, USAGE, create_tables)?;
     let loaded = load(&database).map_err(OpenError::database(LOG_FILE))??;
     without_holes(&loaded)?;
     Ok((database, loaded))

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::error::OpenError;
 use crate::fatal::FatalHook;
-use crate::seams::{Disk, Spawner};
+use crate::seams::{Disk, Priority, Spawner};
 use memory::{Op, Shared};
 
 /// Name of the log file.
@@ -103,7 +103,7 @@ impl LogFile {
         let shared = Arc::new(Shared::new(loaded));
         let writer = writer::run(shared.clone(), database, disk, fatal);
         spawner
-            .spawn("log-writer", Box::pin(writer))
+            .spawn("log-writer", Priority::Normal, Box::pin(writer))
             .map_err(OpenError::file(LOG_FILE, "start its writer"))?;
         let last_handle = Arc::new(LastHandle { shared: shared.clone() });
         Ok(LogFile { shared, _last_handle: last_handle })

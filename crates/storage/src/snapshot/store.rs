@@ -9,6 +9,8 @@ use redb::StorageBackend;
 
 use super::{SnapshotError, SnapshotItem, SnapshotReader, SnapshotStream, SnapshotWriter};
 use crate::error::OpenError;
+use crate::limits::UNSYNCED_BYTES;
+use crate::paced::Paced;
 use crate::seams::{Disk, OpenMode};
 
 /// Directory of the snapshots inside the data directory.
@@ -48,7 +50,8 @@ impl SnapshotStore {
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
         let name = format!("{SNAPSHOT_DIRECTORY}/{number}");
         let file = self.disk.open(&name, OpenMode::New).map_err(SnapshotError::file(&name))?;
-        Ok(SnapshotWriter::new(TemporaryFile { disk: self.disk.clone(), name, file: file.into() }))
+        let file = Arc::new(Paced::new(file, UNSYNCED_BYTES));
+        Ok(SnapshotWriter::new(TemporaryFile { disk: self.disk.clone(), name, file }))
     }
 
     /// Writes a snapshot of one state; blocks until it is complete.

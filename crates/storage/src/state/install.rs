@@ -4,10 +4,10 @@ use conclave_core::records::Table;
 use redb::{Database, Durability, WriteTransaction};
 use std::sync::Arc;
 
-use super::{Current, STATE_FILE, StateFile, tables};
+use super::{Current, STATE_FILE, StateFile, USAGE, tables};
 use crate::check::sealed;
 use crate::database;
-use crate::limits::{INSTALL_BATCH_BYTES, STATE_CACHE_BYTES};
+use crate::limits::INSTALL_BATCH_BYTES;
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotItem};
 
 impl StateFile {
@@ -25,10 +25,9 @@ impl StateFile {
         let disk = &*self.shared.disk;
         let writing = self.shared.writing.take();
         let turn = self.turn();
-        let built =
-            database::create_unfinished(disk, STATE_FILE, STATE_CACHE_BYTES, tables::create_all)
-                .map_err(|error| SnapshotError::Build(error.to_string()))
-                .and_then(|new| fill(&new, snapshot).map(|()| new));
+        let built = database::create_unfinished(disk, STATE_FILE, USAGE, tables::create_all)
+            .map_err(|error| SnapshotError::Build(error.to_string()))
+            .and_then(|new| fill(&new, snapshot).map(|()| new));
         let new = built.inspect_err(|_| self.discard_unfinished())?;
         sync(&new)
             .unwrap_or_else(|error| self.shared.stop("the new file cannot be synced", &error));

@@ -20,10 +20,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use conclave_core::seams::Clock;
 use redb::Database;
 
-use crate::database;
+use crate::database::{self, Usage};
 use crate::error::OpenError;
 use crate::fatal::FatalHook;
-use crate::limits::STATE_CACHE_BYTES;
+use crate::limits::{STATE_CACHE_BYTES, UNSYNCED_BYTES};
 use crate::seams::Disk;
 use base::Base;
 use overlay::{Changes, Fronts, Overlay};
@@ -36,6 +36,9 @@ pub use read::ReadTxn;
 
 /// Name of the state file.
 pub const STATE_FILE: &str = "state.redb";
+
+/// A sync writes a lot, and nobody waits for it.
+const USAGE: Usage = Usage { cache_bytes: STATE_CACHE_BYTES, unsynced_bytes: UNSYNCED_BYTES };
 
 /// A handle to the state file; clones share it.
 #[derive(Clone)]
@@ -76,7 +79,7 @@ impl StateFile {
         fatal: FatalHook,
     ) -> Result<StateFile, OpenError> {
         let create = tables::create_all;
-        let database = database::open_or_create(&*disk, STATE_FILE, STATE_CACHE_BYTES, create)?;
+        let database = database::open_or_create(&*disk, STATE_FILE, USAGE, create)?;
         tables::create_missing(&database).map_err(OpenError::database(STATE_FILE))?;
         let current = RwLock::new(Current::of(Arc::new(database), &fatal));
         let (turns, writing, stopped) =
@@ -109,8 +112,13 @@ impl StateFile {
     /// last sync is lost when the file is closed.
     pub fn sync(&self) {
         if let Some(sync) = self.begin_sync() {
-            sync.finish();
+            drop(sync.finish());
         }
+    }
+
+    /// Whether everything that was committed is in a sync that has begun or ended.
+    pub fn is_synced(&self) -> bool {
+        self.current().version.overlay.is_synced()
     }
 
     /// Fixes what is to be made durable: everything committed so far. `None` if it is. Blocks while
@@ -186,7 +194,7 @@ pub struct PendingSync {
 
 impl PendingSync {
     /// Writes and syncs; blocks for as long. Others read and commit meanwhile.
-    pub fn finish(mut self) {
+    pub fn finish(mut self) -> Synced {
         let shared = &self.state.shared;
         base::write(&self.database, &self.frozen)
             .unwrap_or_else(|error| shared.stop("the sync failed", &error));
@@ -197,6 +205,7 @@ impl PendingSync {
         let database = self.database.clone();
         self.state.set_current(Current { database, version: Arc::new(version) });
         self.is_finished = true;
+        Synced { _frozen: self.frozen.clone() }
     }
 }
 
@@ -205,6 +214,19 @@ impl Drop for PendingSync {
         if !self.is_finished {
             self.state.shared.stopped.store(true, Ordering::Release);
         }
+    }
+}
+
+/// What was synced, in memory still. Whoever lets it go last frees it, record by record, which takes
+/// some ten milliseconds for a large sync: that should be somebody for whom nobody waits.
+#[must_use = "freeing it takes a while"]
+pub struct Synced {
+    _frozen: Arc<Overlay>,
+}
+
+impl fmt::Debug for Synced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Synced")
     }
 }
 
