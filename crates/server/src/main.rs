@@ -43,7 +43,7 @@ use failure::Failure;
 use server::ServerArgs;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Wiping<std::alloc::System> = allocator::Wiping(std::alloc::System);
+static ALLOCATOR: allocator::Wiping<mimalloc::MiMalloc> = allocator::Wiping(mimalloc::MiMalloc);
 
 /// Distributed key management: keys live in a replicated cluster, the root key only in shares.
 #[derive(Parser)]
