@@ -48,11 +48,15 @@ pub enum Mutant {
     ForceRetention,
     /// A destroyed key can be purged before its purge floor.
     PurgeEarly,
+    /// A record that is written before the first one of its table is not seen by ranges over all.
+    StaleFront,
+    /// What a sync that runs is writing is not read.
+    BlindToSync,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Mutant; 22] = [
+    pub const ALL: [Mutant; 24] = [
         Mutant::NoReadBarrier,
         Mutant::JoinSentRound,
         Mutant::ConfirmBlindly,
@@ -75,6 +79,8 @@ impl Mutant {
         Mutant::KeepMaterial,
         Mutant::ForceRetention,
         Mutant::PurgeEarly,
+        Mutant::StaleFront,
+        Mutant::BlindToSync,
     ];
 
     /// The name by which it is chosen.
@@ -102,6 +108,8 @@ impl Mutant {
             Mutant::KeepMaterial => "keep_material",
             Mutant::ForceRetention => "force_retention",
             Mutant::PurgeEarly => "purge_early",
+            Mutant::StaleFront => "stale_front",
+            Mutant::BlindToSync => "blind_to_sync",
         }
     }
 

@@ -167,6 +167,19 @@ fn what_was_not_synced_is_gone_when_the_file_is_closed() {
     assert_eq!((applied(&state), dump(&state.read())), (1, dump(&model(1))));
 }
 
+#[cfg(feature = "mutants")]
+#[test]
+fn known_bugs_of_reading_are_caught() {
+    use conclave_core::mutants::{Mutant, with};
+    let tests: [(Mutant, fn()); 2] = [
+        (Mutant::StaleFront, a_queue_begins_where_its_first_record_is),
+        (Mutant::BlindToSync, others_read_and_commit_while_a_sync_runs),
+    ];
+    for (mutant, test) in tests {
+        assert!(with(mutant, || catch_unwind(test)).is_err(), "{mutant:?} was not caught");
+    }
+}
+
 /// Compares point reads and ranges with all kinds of bounds.
 fn compare(records: &impl RecordsRead, memory: &MemoryRecords, dice: &mut Dice) {
     let key = |dice: &mut Dice| format!("key-{}", dice.below(30)).into_bytes();

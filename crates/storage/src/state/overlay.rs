@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use conclave_core::mutants::Mutant;
 use conclave_core::records::Table;
 use rpds::RedBlackTreeMapSync;
 
@@ -119,6 +120,9 @@ impl Fronts {
 
     /// A record was written.
     pub(super) fn wrote(&mut self, table: Table, key: &[u8]) {
+        if Mutant::StaleFront.active() {
+            return;
+        }
         let front = &mut self.0[usize::from(table.number())];
         if front.as_ref().is_some_and(|front| key < front.as_slice()) {
             *front = Some(key.to_vec());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use conclave_core::mutants::Mutant;
 use conclave_core::records::{Record, RecordsRead, Table};
 use conclave_core::seams::Clock;
 
@@ -21,8 +22,13 @@ pub(super) struct Version {
 impl Version {
     /// What became of a record since the last sync; `None` if nothing did.
     pub(super) fn change(&self, table: Table, key: &[u8]) -> Option<&Change> {
-        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.get(table, key));
+        let frozen = || self.frozen().and_then(|frozen| frozen.get(table, key));
         self.overlay.get(table, key).or_else(frozen)
+    }
+
+    /// What a sync that runs is writing to the file.
+    fn frozen(&self) -> Option<&Overlay> {
+        if Mutant::BlindToSync.active() { None } else { self.frozen.as_deref() }
     }
 }
 
@@ -71,9 +77,10 @@ impl ReadTxn {
         from: Bound<&'a [u8]>,
         to: Bound<&'a [u8]>,
     ) -> impl Iterator<Item = Record> + 'a {
-        let Version { base, frozen, overlay } = &*self.version;
+        let Version { base, overlay, .. } = &*self.version;
+        let frozen = self.version.frozen();
         let records = (!is_empty(from, to)).then(|| {
-            let frozen = frozen.iter().flat_map(move |frozen| frozen.range(table, from, to));
+            let frozen = frozen.into_iter().flat_map(move |frozen| frozen.range(table, from, to));
             let written = Merged::new(base.iter(table, from, to), frozen);
             Merged::new(written, overlay.range(table, from, to))
         });
