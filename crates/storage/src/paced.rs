@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::{BackendError, StorageBackend};
 
-/// A file of which never more than some bytes wait for the disk: a sync of another file waits for what was handed to
-/// the disk before, so whoever writes thousands of pages at once and then syncs them holds up the log
-/// for as long as the disk needs for all of them. Lock methods included (without them redb would not
-/// lock the file).
+/// A file of which never more than some bytes wait for the disk. A sync of another file waits for what
+/// was handed to the disk before, so whoever writes thousands of pages at once and then syncs them holds
+/// up the log for as long as the disk needs for all of them. Lock methods included (without them redb
+/// would not lock the file).
 #[derive(Debug)]
 pub(crate) struct Paced {
     file: Box<dyn StorageBackend>,

@@ -145,6 +145,26 @@ fn others_read_and_commit_while_a_sync_runs() {
     }
 }
 
+/// What a sync of the state costs the disk, in syncs, when so many records of 32 KiB were changed.
+fn syncs_for(records: u8) -> u64 {
+    let disk = SimDisk::default();
+    let state = open_state(&disk, &FatalLog::default()).unwrap();
+    let mut batch = state.begin();
+    for number in 0..records {
+        batch.put(Table::Keys, &[number], vec![number; 32 * 1024]);
+    }
+    batch.commit(&[]);
+    let before = disk.syncs();
+    state.sync();
+    disk.syncs() - before
+}
+
+#[test]
+fn a_large_sync_is_written_in_portions() {
+    let (small, large) = (syncs_for(1), syncs_for(200));
+    assert!(large >= small + 6, "6 MiB at 1 MiB each: {large} syncs, {small} for one record");
+}
+
 #[test]
 fn a_sync_that_is_given_up_ends_all_commits() {
     let (disk, fatal) = (SimDisk::default(), FatalLog::default());
