@@ -124,3 +124,32 @@ impl Syncs {
         self.log.write_meta(Vec::new()).await.map_err(io_error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_core::records::{Records, Table};
+    use conclave_testkit::{FatalLog, ManualClock, SimDisk, TaskSpawner};
+
+    /// Whoever waits purges the log up to there once it is told.
+    #[tokio::test]
+    async fn who_waits_is_told_after_the_sync() {
+        let (disk, fatal) = (Arc::new(SimDisk::default()), FatalLog::default());
+        let clock = Arc::new(ManualClock::default());
+        let state = StateFile::open(disk.clone(), clock, fatal.hook()).unwrap();
+        let log = LogFile::open(disk.clone(), &TaskSpawner, fatal.hook()).unwrap();
+        let mut batch = state.begin();
+        batch.put(Table::Keys, b"key", b"value".to_vec());
+        batch.commit(&[]);
+        let mut syncs = Syncs::new(state, log, Arc::new(TaskSpawner), None);
+        let (done, mut told) = oneshot::channel();
+        syncs.wait_for(Some(7), done);
+        syncs.serve(Some(7)).await.unwrap();
+        assert!(told.try_recv().is_err(), "told before the sync has ended");
+        let before = disk.syncs();
+        drop(syncs.ended().await.unwrap().unwrap());
+        assert!(disk.syncs() > before, "nothing was synced");
+        syncs.serve(Some(7)).await.unwrap();
+        assert!(told.try_recv().unwrap().is_ok());
+    }
+}
